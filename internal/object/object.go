@@ -94,7 +94,7 @@ type PutOptions struct {
 type Checksum struct {
 	Algorithm string        // CRC32, CRC32C, CRC64NVME, SHA1 or SHA256
 	Value     string        // base64; empty is not verified
-	Late      func() string // gives Value once the content has been read to its end, for a checksum that trails the body
+	Late      func() string `json:"-"` // gives Value once the content has been read to its end, for a checksum that trails the body
 }
 
 // Page is one page of a grouped listing.
