@@ -44,8 +44,8 @@ func Handler(store Store, opts HandlerOptions) http.Handler {
 	return h
 }
 
-// handler answers what gofakes3 does not (multipart upload that survives a restart, encryption headers, trailing checksums, conditions
-// with one winner) and passes the rest on to it with what it would stumble over taken out of the request.
+// handler answers what gofakes3 does not (listings, multipart upload that survives a restart, encryption headers, trailing checksums,
+// conditions with one winner) and passes the rest on to it with what it would stumble over taken out of the request.
 type handler struct {
 	store   Store
 	uploads Uploads
@@ -61,18 +61,22 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	in := r.Clone(context.WithValue(r.Context(), exchangeKey{}, x))
-	query := r.URL.Query()
-	if query.Has("uploads") || query.Has("uploadId") {
-		if err := h.serveUpload(x, in, r); err != nil {
-			h.writeError(x, r, err)
+	var err error
+	switch query := r.URL.Query(); {
+	case query.Has("uploads") || query.Has("uploadId"):
+		err = h.serveUpload(x, in, r)
+	case lists(x, r):
+		err = h.listObjects(x, r)
+	default:
+		if err = h.prepare(x, in, r); err == nil {
+			h.rest.ServeHTTP(x, in)
 		}
-		return
 	}
-	if err := h.prepare(x, in, r); err != nil {
+	if err != nil {
 		h.writeError(x, r, err)
-		return
+	} else if !x.wrote { // an answer without a body
+		x.WriteHeader(http.StatusOK)
 	}
-	h.rest.ServeHTTP(x, in)
 }
 
 // prepare takes out of the request what the exchange does itself.
@@ -80,10 +84,13 @@ func (h *handler) prepare(x *exchange, in, r *http.Request) error {
 	in.Header.Del("X-Amz-Content-Sha256")
 	switch {
 	case r.Method == http.MethodPut && x.key != "" && !subresource(r):
+		if err := ValidateKey(x.key); err != nil {
+			return err
+		}
 		if err := x.takeWrite(in, r); err != nil {
 			return err
 		}
-	case r.Method == http.MethodPut && x.key == "" && len(r.URL.Query()) == 0:
+	case r.Method == http.MethodPut && x.key == "" && !subresource(r):
 		// S3 lets the owner create a bucket of us-east-1, the region that is not named in the request, again. Elsewhere that is a conflict.
 		b, err := io.ReadAll(io.LimitReader(r.Body, 1<<16))
 		if err != nil {
@@ -100,14 +107,19 @@ func (h *handler) prepare(x *exchange, in, r *http.Request) error {
 	return nil
 }
 
+// subresource says whether the query names something else than the object or bucket itself.
 func subresource(r *http.Request) bool {
 	for name := range r.URL.Query() {
-		// What a presigned URL and the SDKs add to the query of a plain PUT.
-		if name != "x-id" && !strings.HasPrefix(strings.ToLower(name), "x-amz-") && name != "AWSAccessKeyId" && name != "Signature" && name != "Expires" {
+		if subresourceName(name) {
 			return true
 		}
 	}
 	return false
+}
+
+// subresourceName knows what a presigned URL and the SDKs add to any query.
+func subresourceName(name string) bool {
+	return name != "x-id" && !strings.HasPrefix(strings.ToLower(name), "x-amz-") && name != "AWSAccessKeyId" && name != "Signature" && name != "Expires"
 }
 
 func (h *handler) checkOwner(r *http.Request) error {

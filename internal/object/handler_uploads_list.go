@@ -9,12 +9,37 @@ import (
 	"strings"
 )
 
-type ownerXML struct{ ID, DisplayName string }
+type uploadXML struct {
+	Key               string
+	UploadID          string `xml:"UploadId"`
+	Initiator, Owner  ownerXML
+	StorageClass      string
+	Initiated         string
+	ChecksumAlgorithm string `xml:",omitempty"`
+}
 
-var owner = ownerXML{ID: "mobula", DisplayName: "mobula"}
+type uploadsXML struct {
+	XMLName            xml.Name `xml:"http://s3.amazonaws.com/doc/2006-03-01/ ListMultipartUploadsResult"`
+	Bucket             string
+	KeyMarker          string
+	UploadIDMarker     string `xml:"UploadIdMarker"`
+	NextKeyMarker      string `xml:",omitempty"`
+	NextUploadIDMarker string `xml:"NextUploadIdMarker,omitempty"`
+	Prefix             string
+	Delimiter          string `xml:",omitempty"`
+	EncodingType       string `xml:",omitempty"`
+	MaxUploads         int
+	IsTruncated        bool
+	Uploads            []uploadXML `xml:"Upload"`
+	CommonPrefixes     []prefixXML
+}
 
 func (h *handler) listUploads(x *exchange, r *http.Request) error {
 	q := r.URL.Query()
+	encode, err := encoder(q)
+	if err != nil {
+		return err
+	}
 	limit, err := number(q, "max-uploads", MaxPage, 1, MaxPage)
 	if err != nil {
 		return err
@@ -22,56 +47,18 @@ func (h *handler) listUploads(x *exchange, r *http.Request) error {
 	if err := h.store.HeadBucket(r.Context(), x.bucket); err != nil {
 		return err
 	}
-	uploads, err := h.uploads.ListUploads(r.Context(), x.bucket, q.Get("prefix"))
+	prefix, delimiter, marker, idMarker := q.Get("prefix"), q.Get("delimiter"), q.Get("key-marker"), q.Get("upload-id-marker")
+	uploads, err := h.uploads.ListUploads(r.Context(), x.bucket, prefix)
 	if err != nil {
 		return err
 	}
-	type uploadXML struct {
-		Key               string
-		UploadID          string `xml:"UploadId"`
-		Initiator, Owner  ownerXML
-		StorageClass      string
-		Initiated         string
-		ChecksumAlgorithm string `xml:",omitempty"`
-	}
-	type groupXML struct{ Prefix string }
-	out := struct {
-		XMLName            xml.Name `xml:"http://s3.amazonaws.com/doc/2006-03-01/ ListMultipartUploadsResult"`
-		Bucket             string
-		KeyMarker          string
-		UploadIDMarker     string `xml:"UploadIdMarker"`
-		NextKeyMarker      string `xml:",omitempty"`
-		NextUploadIDMarker string `xml:"NextUploadIdMarker,omitempty"`
-		Prefix             string
-		Delimiter          string `xml:",omitempty"`
-		EncodingType       string `xml:",omitempty"`
-		MaxUploads         int
-		IsTruncated        bool
-		Uploads            []uploadXML `xml:"Upload"`
-		CommonPrefixes     []groupXML
-	}{Bucket: x.bucket, KeyMarker: q.Get("key-marker"), UploadIDMarker: q.Get("upload-id-marker"), Prefix: q.Get("prefix"), Delimiter: q.Get("delimiter"),
-		EncodingType: q.Get("encoding-type"), MaxUploads: limit}
-	encode := func(s string) string { return s }
-	if out.EncodingType == "url" {
-		encode = url.QueryEscape
-	}
+	out := uploadsXML{Bucket: x.bucket, KeyMarker: encode(marker), UploadIDMarker: idMarker, Prefix: encode(prefix), Delimiter: encode(delimiter), EncodingType: q.Get("encoding-type"), MaxUploads: limit}
 	var last Upload
 	group := ""
-	skip := out.KeyMarker != ""
-	for _, u := range uploads {
-		if skip {
-			// Without an upload the marker skips its whole key; with one, up to it.
-			if u.Key < out.KeyMarker || u.Key == out.KeyMarker && (out.UploadIDMarker == "" || u.ID != out.UploadIDMarker) {
-				continue
-			}
-			skip = false
-			if u.Key == out.KeyMarker {
-				continue
-			}
-		}
+	for _, u := range afterMarker(uploads, marker, idMarker) {
 		g := ""
-		if before, _, found := strings.Cut(strings.TrimPrefix(u.Key, out.Prefix), out.Delimiter); out.Delimiter != "" && found {
-			if g = out.Prefix + before + out.Delimiter; g == group {
+		if before, _, found := strings.Cut(strings.TrimPrefix(u.Key, prefix), delimiter); delimiter != "" && found {
+			if g = prefix + before + delimiter; g == group {
 				continue
 			}
 		}
@@ -82,13 +69,25 @@ func (h *handler) listUploads(x *exchange, r *http.Request) error {
 		last = u
 		if g != "" {
 			group = g
-			out.CommonPrefixes = append(out.CommonPrefixes, groupXML{encode(g)})
+			out.CommonPrefixes = append(out.CommonPrefixes, prefixXML{encode(g)})
 			continue
 		}
 		out.Uploads = append(out.Uploads, uploadXML{Key: encode(u.Key), UploadID: u.ID, Initiator: owner, Owner: owner, StorageClass: "STANDARD", Initiated: xmlTime(u.Started), ChecksumAlgorithm: u.Checksum})
 	}
-	out.KeyMarker, out.Prefix, out.Delimiter = encode(out.KeyMarker), encode(out.Prefix), encode(out.Delimiter)
 	writeXML(x, http.StatusOK, out)
+	return nil
+}
+
+// afterMarker gives the uploads after a marker: a key alone is skipped whole, with an upload up to and with that one.
+func afterMarker(uploads []Upload, key, id string) []Upload {
+	for i, u := range uploads {
+		if key == "" || u.Key > key {
+			return uploads[i:]
+		}
+		if u.Key == key && id != "" && u.ID == id {
+			return uploads[i+1:]
+		}
+	}
 	return nil
 }
 
