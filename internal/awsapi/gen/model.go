@@ -1,0 +1,94 @@
+package main
+
+import (
+	"compress/gzip"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// The parts of botocore's service-2.json that are read. Documentation is not.
+type (
+	ref struct {
+		Shape            string
+		Location         string // header, uri, querystring, statusCode, or "" for the body
+		LocationName     string
+		IdempotencyToken bool
+	}
+	shape struct {
+		Type          string
+		Members       map[string]ref
+		Required      []string
+		Member        *ref
+		Key, Value    *ref
+		Enum          []string
+		Pattern       string
+		Min, Max      *float64
+		Union         bool
+		Exception     bool
+		Payload       string
+		ResultWrapper string
+	}
+	operation struct {
+		Name string
+		HTTP struct {
+			Method, RequestURI string
+			ResponseCode       int
+		}
+		Input, Output *ref
+		Errors        []ref
+	}
+	model struct {
+		Metadata struct {
+			Protocol, TargetPrefix, SigningName, EndpointPrefix, XMLNamespace string
+		}
+		Operations map[string]operation
+		Shapes     map[string]shape
+	}
+)
+
+// A service is one botocore model and what is taken of it.
+type service struct {
+	folder string   // of botocore's data
+	name   string   // as the operation table says it
+	prefix string   // for shapes whose name an earlier service has taken
+	only   []string // operations; nil is all
+}
+
+var services = []service{
+	{folder: "sagemaker", name: "sagemaker", prefix: "SageMaker"},
+	{folder: "sagemaker-runtime", name: "runtime", prefix: "Runtime", only: []string{"InvokeEndpoint"}},
+	{folder: "sagemaker-featurestore-runtime", name: "featurestore", prefix: "FeatureStore"},
+	{folder: "sagemaker-metrics", name: "metrics", prefix: "Metrics"},
+	{folder: "logs", name: "logs", prefix: "Logs", only: []string{"DescribeLogGroups", "DescribeLogStreams", "FilterLogEvents", "GetLogEvents"}},
+	{folder: "sts", name: "sts", prefix: "STS", only: []string{"AssumeRole", "GetCallerIdentity"}},
+	{folder: "iam", name: "iam", prefix: "IAM", only: []string{"GetRole"}},
+}
+
+// read loads the newest model of a service from botocore's data folder.
+func read(data, folder string) (*model, error) {
+	found, err := filepath.Glob(filepath.Join(data, folder, "*", "service-2.json*"))
+	if err != nil || len(found) == 0 {
+		return nil, fmt.Errorf("no service-2.json of %s below %s", folder, data)
+	}
+	path := found[len(found)-1] // folders are dates, so the last is the newest
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	var r io.Reader = f
+	if strings.HasSuffix(path, ".gz") {
+		if r, err = gzip.NewReader(f); err != nil {
+			return nil, err
+		}
+	}
+	var m model
+	if err := json.NewDecoder(r).Decode(&m); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return &m, nil
+}
