@@ -92,7 +92,7 @@ func python(t *testing.T) string {
 		_, err = os.Stat(p)
 	}
 	if err != nil {
-		t.Fatalf("these tests drive the handler with boto3, and there is no Python for it: %v. Try: make setup", err)
+		t.Fatalf("these tests drive the handler with boto3, and there is no Python for it: %v. Try: make setup-test", err)
 	}
 	return p
 }
