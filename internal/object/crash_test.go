@@ -16,16 +16,15 @@ import (
 	"github.com/mobula-ml/mobula/internal/world"
 )
 
-// TestMain lets the test binary stand in for a server process that is killed.
+// children are what the test binary can stand in for: server processes that are killed, or that live where there is no room.
+var children = map[string]func(root string){"writers": writeUntilKilled}
+
 func TestMain(m *testing.M) {
-	switch os.Getenv("OBJECT_TEST_CHILD") {
-	case "writers":
-		writeUntilKilled(os.Getenv("OBJECT_TEST_ROOT"))
-	case "full disk":
-		fillDisk(os.Getenv("OBJECT_TEST_ROOT"))
-	default:
-		os.Exit(m.Run())
+	if child := children[os.Getenv("OBJECT_TEST_CHILD")]; child != nil {
+		child(os.Getenv("OBJECT_TEST_ROOT"))
+		return
 	}
+	os.Exit(m.Run())
 }
 
 const crashWriters = 4

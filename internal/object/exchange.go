@@ -3,6 +3,7 @@ package object
 import (
 	"context"
 	"encoding/base64"
+	"errors"
 	"io"
 	"net/http"
 	"regexp"
@@ -210,13 +211,14 @@ type sizedBody struct {
 func (b *sizedBody) Read(p []byte) (int, error) {
 	n, err := b.r.Read(p)
 	b.got += int64(n)
-	if (err == io.EOF || err == io.ErrUnexpectedEOF) && b.want >= 0 && b.got < b.want {
+	if (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)) && b.want >= 0 && b.got < b.want {
 		return n, refuse(ErrIncompleteBody, "You did not provide the number of bytes specified by the Content-Length HTTP header: %d of %d came.", b.got, b.want)
 	}
 	return n, err
 }
 
-func (b *sizedBody) drain() { io.Copy(io.Discard, io.LimitReader(b.r, 1)) }
+// drain reads up to the end of the body. A failure shows in the trailer, which is then missing.
+func (b *sizedBody) drain() { _, _ = io.Copy(io.Discard, io.LimitReader(b.r, 1)) }
 
 func (b *sizedBody) Close() error { return b.r.Close() }
 

@@ -152,7 +152,7 @@ func (c *cursor) expand(n node) error {
 				best, cut = best[:c.window], true
 			}
 		}
-		if err == io.EOF || notThere(err) {
+		if errors.Is(err, io.EOF) || notThere(err) {
 			break
 		}
 		if err != nil {

@@ -18,6 +18,8 @@ import (
 	"github.com/mobula-ml/mobula/internal/object"
 )
 
+func init() { children["full disk"] = fillDisk }
+
 // fillDisk runs alone in a mount namespace: it mounts one mebibyte and tries to put more on it.
 func fillDisk(root string) {
 	err := func() error {

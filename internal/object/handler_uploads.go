@@ -232,7 +232,7 @@ func xmlTime(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.00
 func writeXML(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/xml")
 	w.WriteHeader(status)
-	io.WriteString(w, xml.Header)
 	// The answer has begun: a client that went away is all that can fail here.
+	_, _ = io.WriteString(w, xml.Header)
 	_ = xml.NewEncoder(w).Encode(v)
 }
