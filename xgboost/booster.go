@@ -59,6 +59,26 @@ func (b *booster) setAttr(name, value string) error {
 	return call("set attribute "+name, func(e *C.char, n C.size_t) C.int { return C.mx_booster_attr(b.handle, key, text, e, n) })
 }
 
+// name gives a new model the names and types of its features; the library itself takes them from no matrix.
+func (b *booster) name(m *Matrix) error {
+	for field, values := range map[string][]string{"feature_name": m.names, "feature_type": m.types} {
+		if len(values) == 0 {
+			continue
+		}
+		key := C.CString(field)
+		texts, free := cStrings(values)
+		err := call("set "+field, func(e *C.char, n C.size_t) C.int {
+			return C.mx_booster_strings(b.handle, key, &texts[0], C.uint64_t(len(texts)), e, n)
+		})
+		free()
+		C.free(unsafe.Pointer(key))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (b *booster) update(round int, train *Matrix) error {
 	defer runtime.KeepAlive(train)
 	return call(fmt.Sprintf("train round %d", round), func(e *C.char, n C.size_t) C.int {

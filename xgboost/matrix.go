@@ -53,6 +53,8 @@ type Matrix struct {
 	rows     int
 	cols     int
 	maxBin   int // 0 for a plain matrix
+	names    []string
+	types    []string
 	training sync.Mutex
 	cleanup  runtime.Cleanup
 	close    sync.Once
@@ -108,7 +110,7 @@ func NewSparseDMatrix(x Sparse, info Info, threads int) (*Matrix, error) {
 
 // build makes a matrix on a thread of its own and gives it its labels.
 func build(info Info, make func(*C.mx_handle) error) (*Matrix, error) {
-	m := &Matrix{}
+	m := &Matrix{names: info.FeatureNames, types: info.FeatureTypes}
 	err := onOwnThread(func() error {
 		if err := make(&m.handle); err != nil {
 			return err

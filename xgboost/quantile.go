@@ -114,8 +114,8 @@ func (m *Matrix) fromSource(source Source, ref C.mx_handle, o QuantileOptions) e
 	case err != nil:
 		return err
 	}
-	// The library takes the names for binning from each batch and for saved models from the matrix itself.
-	return m.describe(feed.names)
+	m.names, m.types = feed.names, feed.types
+	return nil
 }
 
 // feed is a Source on its way into the library, which calls mobulaXGBoostNext and mobulaXGBoostReset.
@@ -125,7 +125,8 @@ type feed struct {
 	pin     runtime.Pinner
 	batches int
 	cols    int
-	names   Info // of the first batch, without its labels
+	names   []string // of the first batch
+	types   []string
 	err     error
 }
 
@@ -172,7 +173,7 @@ func (f *feed) hand(b Batch) error {
 		return fmt.Errorf("it has %d columns where the first has %d", cols, f.cols)
 	}
 	if f.cols == 0 {
-		f.cols, f.names = cols, Info{FeatureNames: b.FeatureNames, FeatureTypes: b.FeatureTypes}
+		f.cols, f.names, f.types = cols, b.FeatureNames, b.FeatureTypes
 	}
 	if b.Columns == nil {
 		f.pin.Pin(unsafe.SliceData(b.Dense.Data))

@@ -29,7 +29,7 @@ typedef void (*reset_fn)(void *);
   X(XGBoosterFree, int, (mx_handle))                                                                            \
   X(XGBoosterSetParam, int, (mx_handle, const char *, const char *))                                            \
   X(XGBoosterSetAttr, int, (mx_handle, const char *, const char *))                                             \
-  X(XGBoosterGetAttr, int, (mx_handle, const char *, const char **, int *))                                     \
+  X(XGBoosterSetStrFeatureInfo, int, (mx_handle, const char *, const char **, u64))                             \
   X(XGBoosterUpdateOneIter, int, (mx_handle, int, mx_handle))                                                   \
   X(XGBoosterBoostedRounds, int, (mx_handle, int *))                                                            \
   X(XGBoosterGetNumFeature, int, (mx_handle, u64 *))                                                            \
@@ -129,6 +129,10 @@ int mx_booster_attr(mx_handle b, const char *name, const char *value, char *err,
   return failed(p_XGBoosterSetAttr(b, name, value), err, n);
 }
 
+int mx_booster_strings(mx_handle b, const char *field, char **values, u64 len, char *err, size_t n) {
+  return failed(p_XGBoosterSetStrFeatureInfo(b, field, (const char **)values, len), err, n);
+}
+
 int mx_booster_update(mx_handle b, int round, mx_handle train, char *err, size_t n) {
   return failed(p_XGBoosterUpdateOneIter(b, round, train), err, n);
 }
@@ -151,15 +155,6 @@ static int copied(const void *from, size_t size, void **out, char *err, size_t n
   if (size > 0) memcpy(*out, from, size);
   ((char *)*out)[size] = 0;
   return 0;
-}
-
-int mx_booster_get_attr(mx_handle b, const char *name, char **out, char *err, size_t n) {
-  const char *text = NULL;
-  int found = 0;
-  int rc = p_XGBoosterGetAttr(b, name, &text, &found);
-  if (rc != 0) return failed(rc, err, n);
-  *out = NULL;
-  return found ? copied(text, strlen(text), (void **)out, err, n) : 0;
 }
 
 int mx_booster_eval(mx_handle b, int round, mx_handle *matrices, char **names, u64 len, char **out, char *err, size_t n) {

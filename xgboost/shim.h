@@ -28,7 +28,7 @@ int mx_booster_new(mx_handle *matrices, uint64_t len, mx_handle *out, char *err,
 void mx_booster_free(mx_handle b);
 int mx_booster_set(mx_handle b, const char *name, const char *value, char *err, size_t n);
 int mx_booster_attr(mx_handle b, const char *name, const char *value, char *err, size_t n);
-int mx_booster_get_attr(mx_handle b, const char *name, char **out, char *err, size_t n);
+int mx_booster_strings(mx_handle b, const char *field, char **values, uint64_t len, char *err, size_t n);
 int mx_booster_update(mx_handle b, int round, mx_handle train, char *err, size_t n);
 int mx_booster_rounds(mx_handle b, int *out, char *err, size_t n);
 int mx_booster_features(mx_handle b, uint64_t *out, char *err, size_t n);

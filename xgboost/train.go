@@ -206,6 +206,8 @@ func (t *training) start() error {
 		if t.first, err = t.booster.rounds(); err != nil {
 			return err
 		}
+	} else if err := t.booster.name(t.train); err != nil {
+		return err
 	}
 	return t.booster.set(t.params.List())
 }
