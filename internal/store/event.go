@@ -1,0 +1,158 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// An Event is one change of state. Type is "<Resource>.<Status>", Resource an ARN, Data the resource as its Describe operation shows it.
+type Event struct {
+	Seq      int64 // 1, 2, 3, … in the order of commits
+	Time     time.Time
+	Type     string
+	Resource string
+	Cause    int64 // Seq of the event that led to this one, or 0
+	Data     json.RawMessage
+}
+
+// envelope is the version of the form in which events are kept.
+const envelope = 1
+
+// Emit appends an event to the update. Its Seq and Time are given here.
+func (tx *Tx) Emit(e Event) error {
+	if len(e.Data) == 0 {
+		e.Data = json.RawMessage("{}")
+	}
+	tx.db.seq++
+	tx.events++
+	_, err := tx.Exec(`INSERT INTO events (seq, version, time, type, resource, cause, data) VALUES (?, ?, ?, ?, ?, ?, ?)`,
+		tx.db.seq, envelope, tx.db.World.Now().UnixMicro(), e.Type, e.Resource, e.Cause, string(e.Data))
+	return err
+}
+
+// Events returns at most limit events after a sequence number.
+func (tx *Tx) Events(after int64, limit int) ([]Event, error) {
+	var out []Event
+	err := tx.Query(func(rows *sql.Rows) error {
+		var e Event
+		var version int
+		var micros int64
+		var data string
+		if err := rows.Scan(&e.Seq, &version, &micros, &e.Type, &e.Resource, &e.Cause, &data); err != nil {
+			return err
+		}
+		if version != envelope {
+			return fmt.Errorf("event %d has envelope version %d, %d is known", e.Seq, version, envelope)
+		}
+		e.Time, e.Data = time.UnixMicro(micros).UTC(), json.RawMessage(data)
+		out = append(out, e)
+		return nil
+	}, `SELECT seq, version, time, type, resource, cause, data FROM events WHERE seq > ? ORDER BY seq LIMIT ?`, after, limit)
+	return out, err
+}
+
+// LastEvent returns the sequence number of the last event.
+func (tx *Tx) LastEvent() (seq int64, err error) {
+	_, err = tx.one([]any{&seq}, `SELECT COALESCE(MAX(seq), 0) FROM events`)
+	return seq, err
+}
+
+// eventPage is how many events are read at a time.
+const eventPage = 200
+
+// Follow calls fn for every event after a sequence number, in order and without a gap, and waits for more until ctx ends or fn gives an error.
+func (db *DB) Follow(ctx context.Context, after int64, fn func(Event) error) error {
+	for {
+		rung := db.bell.listen() // before reading: an event that comes after the read rings this bell
+		var events []Event
+		err := db.View(ctx, func(tx *Tx) (err error) {
+			events, err = tx.Events(after, eventPage)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		for _, e := range events {
+			if err := fn(e); err != nil {
+				return err
+			}
+			after = e.Seq
+		}
+		if len(events) == eventPage {
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-rung:
+		}
+	}
+}
+
+// Consume gives every event to fn exactly once, over restarts too: what fn changes and the consumer's place among the events are committed
+// together. It returns when ctx ends or fn gives an error; the event that gave it comes again with the next Consume of that name.
+func (db *DB) Consume(ctx context.Context, name string, fn func(tx *Tx, e Event) error) error {
+	for {
+		rung := db.bell.listen()
+		n := 0
+		err := db.Update(ctx, func(tx *Tx) error {
+			var after int64
+			if _, err := tx.one([]any{&after}, `SELECT seq FROM consumers WHERE name = ?`, name); err != nil {
+				return err
+			}
+			events, err := tx.Events(after, consumeBatch)
+			if n = len(events); err != nil || n == 0 {
+				return err
+			}
+			for _, e := range events {
+				if err := fn(tx, e); err != nil {
+					return fmt.Errorf("event %d (%s): %w", e.Seq, e.Type, err)
+				}
+			}
+			_, err = tx.Exec(`INSERT INTO consumers (name, seq) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET seq = excluded.seq`, name, events[n-1].Seq)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		if n == consumeBatch {
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-rung:
+		}
+	}
+}
+
+// consumeBatch is how many events a consumer takes in one update; the others' updates wait as long.
+const consumeBatch = 50
+
+// A bell wakes everybody who listens.
+type bell struct {
+	mu sync.Mutex
+	ch chan struct{}
+}
+
+func (b *bell) listen() <-chan struct{} {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.ch == nil {
+		b.ch = make(chan struct{})
+	}
+	return b.ch
+}
+
+func (b *bell) ring() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.ch != nil {
+		close(b.ch)
+		b.ch = nil
+	}
+}
