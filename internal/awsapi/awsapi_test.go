@@ -31,6 +31,31 @@ func TestEveryPatternCompiles(t *testing.T) {
 	t.Logf("%d of the patterns need regexp2", fancy)
 }
 
+func TestPatternsMatchWholeStrings(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		pattern, text string
+		want          bool
+	}{
+		{`\p{ASCII}*`, "text/csv", true},
+		{`\p{ASCII}*`, "é", false},
+		{`[\p{Alnum}_-]+`, "a_1-", true},
+		{`[\p{Alnum}_-]+`, "a b", false},
+		{`\[\p{Digit}\]`, "[7]", true},
+		{`a|b`, "ab", false},
+		{`(?!x)[a-z]+`, "xa", false},
+		{`(?!x)[a-z]+`, "ax", true},
+		{`[\u0020-\uD7FF\uE000-\uFFFD\uD800\uDC00-\uDBFF\uDFFF\r\n\t]*`, "line\n€😀", true},
+		{`.*`, "a\nb", false},
+	} {
+		s := Shape{Kind: "string", Pattern: c.pattern}
+		s.prepare()
+		if got := s.matches(c.text); got != c.want {
+			t.Errorf("%s on %q gives %v", c.pattern, c.text, got)
+		}
+	}
+}
+
 func TestCheckWordsViolationsAsTheService(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ name, shape, in, code, want string }{

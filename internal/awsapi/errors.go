@@ -72,3 +72,9 @@ func IsCode(err error, code string) bool {
 	var e *Error
 	return errors.As(err, &e) && e.Code == code
 }
+
+// IsNotFound says whether err is about a resource that does not exist.
+func IsNotFound(err error) bool { return IsCode(err, "ResourceNotFound") }
+
+// IsInUse says whether err is about a name that is taken or a resource that something needs.
+func IsInUse(err error) bool { return IsCode(err, "ResourceInUse") }

@@ -79,7 +79,11 @@ func (c *checker) walk(s *Shape, value any, path string) {
 			c.mistyped(value, "a Timestamp")
 		}
 	case "blob":
-		if _, ok := value.(string); !ok {
+		switch x := value.(type) {
+		case string:
+		case []byte: // the whole body of a request
+			c.length(s, value, len(x), path)
+		default:
 			c.mistyped(value, "a Blob")
 		}
 	}
@@ -102,7 +106,7 @@ func (c *checker) structure(s *Shape, value any, path string) {
 		v, ok := m[member.Name]
 		if !ok || v == nil {
 			delete(m, member.Name)
-			if member.Required && member.Location == "" && !(path == "" && slices.Contains(c.options.Optional, member.Name)) {
+			if member.Required && !(path == "" && slices.Contains(c.options.Optional, member.Name)) {
 				c.fail(nil, join(path, camel(member.Name)), "Member must not be null")
 			}
 			continue
@@ -250,6 +254,8 @@ func inner(value any) string {
 	switch x := value.(type) {
 	case string:
 		return x
+	case []byte:
+		return fmt.Sprintf("(%d bytes)", len(x))
 	case []any:
 		parts := make([]string, 0, len(x))
 		for _, e := range x {
