@@ -112,9 +112,11 @@ func NewSparseDMatrix(x Sparse, info Info, threads int) (*Matrix, error) {
 func build(info Info, make func(*C.mx_handle) error) (*Matrix, error) {
 	m := &Matrix{names: info.FeatureNames, types: info.FeatureTypes}
 	err := onOwnThread(func() error {
-		if err := make(&m.handle); err != nil {
+		var h C.mx_handle // Not in m, whose other fields C must not see.
+		if err := make(&h); err != nil {
 			return err
 		}
+		m.handle = h
 		return m.describe(info)
 	})
 	return m.adopt(err)

@@ -103,9 +103,11 @@ func (m *Matrix) fromSource(source Source, ref C.mx_handle, o QuantileOptions) e
 	defer handle.Delete()
 	config := C.CString(fmt.Sprintf(`{"missing":NaN,"nthread":%d,"max_bin":%d}`, max(o.Threads, 0), o.MaxBin))
 	defer C.free(unsafe.Pointer(config))
+	var h C.mx_handle // Not in m, whose other fields C must not see.
 	err := call("make a quantile matrix", func(e *C.char, n C.size_t) C.int {
-		return C.mx_matrix_quantile(C.uintptr_t(handle), feed.proxy.handle, ref, config, &m.handle, e, n)
+		return C.mx_matrix_quantile(C.uintptr_t(handle), feed.proxy.handle, ref, config, &h, e, n)
 	})
+	m.handle = h
 	switch {
 	case feed.err != nil: // The library saw an early end; the reason is ours.
 		return feed.err

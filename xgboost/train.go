@@ -43,7 +43,8 @@ type Metric struct {
 	Value float64
 }
 
-// Checkpoint saves the model every so many rounds.
+// Checkpoint saves the model every so many rounds. A training that goes on From a checkpoint makes the model of one that was never
+// interrupted; one that samples rows or columns draws others than it would have, as it does in Python.
 type Checkpoint struct {
 	Every int
 	// Save gets the number of rounds the model has and the model; its error ends the training.

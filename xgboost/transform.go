@@ -31,7 +31,7 @@ var objectives = map[string]objective{
 	"reg:tweedie":          {log, each(exp)},
 	"count:poisson":        {log, each(exp)},
 	"survival:cox":         {log, each(exp)},
-	"survival:aft":         {log, each(exp)},
+	"survival:aft":         {log, each(expWide)},
 	"rank:pairwise":        {same, keep},
 	"rank:ndcg":            {same, keep},
 	"rank:map":             {same, keep},
@@ -53,6 +53,9 @@ func each(f func(float32) float32) func([]float32) []float32 {
 }
 
 func exp(x float32) float32 { return float32(C.expf(C.float(x))) }
+
+// expWide is for the one objective that computes in double precision on the way.
+func expWide(x float32) float32 { return float32(C.exp(C.double(x))) }
 
 func log(x float32) float32 { return float32(C.logf(C.float(x))) }
 
