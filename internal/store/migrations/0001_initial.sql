@@ -74,7 +74,7 @@ CREATE TABLE tasks (
   last_error  TEXT NOT NULL,
   PRIMARY KEY (kind, key)
 );
-CREATE INDEX tasks_due ON tasks (owner, due);
+CREATE INDEX tasks_due ON tasks (kind, owner, due);
 
 CREATE TABLE job_keys (
   access_key TEXT PRIMARY KEY,
