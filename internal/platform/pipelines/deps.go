@@ -1,0 +1,75 @@
+package pipelines
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/mobula-ml/mobula/internal/awsapi"
+	"github.com/mobula-ml/mobula/internal/durable"
+	"github.com/mobula-ml/mobula/internal/object"
+	"github.com/mobula-ml/mobula/internal/store"
+	"github.com/mobula-ml/mobula/internal/world"
+)
+
+// Deps is what the room needs from below and beside it.
+type Deps struct {
+	DB      *store.DB
+	Engine  *durable.Engine
+	Objects object.Store
+	World   world.World
+	Log     *slog.Logger
+
+	Jobs        Jobs
+	Tuning      Tuning
+	Registry    Registry
+	Models      Models
+	Experiments Experiments
+	Features    FeatureGroups
+}
+
+// Jobs runs the jobs of Processing and Training steps.
+type Jobs interface {
+	CreateProcessingJob(context.Context, *awsapi.CreateProcessingJobRequest) (*awsapi.CreateProcessingJobResponse, error)
+	DescribeProcessingJob(context.Context, *awsapi.DescribeProcessingJobRequest) (*awsapi.DescribeProcessingJobResponse, error)
+	StopProcessingJob(context.Context, *awsapi.StopProcessingJobRequest) error
+	CreateTrainingJob(context.Context, *awsapi.CreateTrainingJobRequest) (*awsapi.CreateTrainingJobResponse, error)
+	DescribeTrainingJob(context.Context, *awsapi.DescribeTrainingJobRequest) (*awsapi.DescribeTrainingJobResponse, error)
+	StopTrainingJob(context.Context, *awsapi.StopTrainingJobRequest) error
+}
+
+// Tuning runs the jobs of Tuning steps.
+type Tuning interface {
+	CreateHyperParameterTuningJob(context.Context, *awsapi.CreateHyperParameterTuningJobRequest) (*awsapi.CreateHyperParameterTuningJobResponse, error)
+	DescribeHyperParameterTuningJob(context.Context, *awsapi.DescribeHyperParameterTuningJobRequest) (*awsapi.DescribeHyperParameterTuningJobResponse, error)
+	StopHyperParameterTuningJob(context.Context, *awsapi.StopHyperParameterTuningJobRequest) error
+	ListTrainingJobsForHyperParameterTuningJob(context.Context, *awsapi.ListTrainingJobsForHyperParameterTuningJobRequest) (*awsapi.ListTrainingJobsForHyperParameterTuningJobResponse, error)
+}
+
+// Registry takes the models of RegisterModel steps.
+type Registry interface {
+	CreateModelPackageGroup(context.Context, *awsapi.CreateModelPackageGroupInput) (*awsapi.CreateModelPackageGroupOutput, error)
+	CreateModelPackage(context.Context, *awsapi.CreateModelPackageInput) (*awsapi.CreateModelPackageOutput, error)
+	DescribeModelPackage(context.Context, *awsapi.DescribeModelPackageInput) (*awsapi.DescribeModelPackageOutput, error)
+}
+
+// Models makes the models of Model steps.
+type Models interface {
+	CreateModel(context.Context, *awsapi.CreateModelInput) (*awsapi.CreateModelOutput, error)
+	DescribeModel(context.Context, *awsapi.DescribeModelInput) (*awsapi.DescribeModelOutput, error)
+}
+
+// Experiments holds the experiment and the trial that an execution makes.
+type Experiments interface {
+	CreateExperiment(context.Context, *awsapi.CreateExperimentRequest) (*awsapi.CreateExperimentResponse, error)
+	CreateTrial(context.Context, *awsapi.CreateTrialRequest) (*awsapi.CreateTrialResponse, error)
+}
+
+// FeatureGroups tells the cache which feature groups a job touched and whether they have changed since.
+type FeatureGroups interface {
+	// WrittenBy returns the names of the feature groups that a job put records into.
+	WrittenBy(ctx context.Context, jobARN string) ([]string, error)
+	// ReadBy returns the names of the feature groups whose offline store a job asked for.
+	ReadBy(ctx context.Context, jobARN string) ([]string, error)
+	// Fingerprint changes when the group is made anew or gets a record; it is "" where there is no such group.
+	Fingerprint(ctx context.Context, featureGroup string) (string, error)
+}
