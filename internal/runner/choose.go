@@ -1,6 +1,13 @@
 package runner
 
-import "errors"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+)
 
 // Options are what the runners need to know of the server.
 type Options struct {
@@ -8,6 +15,8 @@ type Options struct {
 	Executable string
 	// PlatformAddr is the server's loopback address, host:port, for the plain runner, whose hosts share the machine's network.
 	PlatformAddr string
+	// Hidden folders of the machine look empty to hosts under the namespace runner: the server's data, with its keys.
+	Hidden []string
 	// UserNamespace makes the namespace runner use a user namespace although root could do without.
 	UserNamespace bool
 }
@@ -18,16 +27,74 @@ type Choice struct {
 	Runner string
 	// Reason says why in one sentence.
 	Reason string
+	// UserNamespace: the namespace runner needs one to be root in.
+	UserNamespace bool
 	// Advice says what to allow so that the better runner can be had. Empty when it is.
 	Advice []string
 }
 
-// Probe finds the best runner of this machine by building the namespaces of a host once.
-func Probe(opts Options) Choice {
-	return Choice{Runner: Plain, Reason: "namespaces were not tried"}
+// Auto is the mode in which Choose takes what Probe finds.
+const Auto = "auto"
+
+const probeTimeout = 10 * time.Second
+
+// Probe finds the best runner of this machine by making the namespaces of a host once.
+func Probe(ctx context.Context, opts Options) Choice {
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	modes := []bool{true}
+	if os.Geteuid() == 0 && !opts.UserNamespace {
+		modes = []bool{false, true}
+	}
+	var failures []string
+	for _, userNamespace := range modes {
+		err := probeNamespaces(ctx, opts.executable(), userNamespace)
+		if err == nil && userNamespace {
+			return Choice{Runner: Namespace, Reason: "this machine lets the user make namespaces", UserNamespace: true}
+		}
+		if err == nil {
+			return Choice{Runner: Namespace, Reason: "root may make namespaces on this machine"}
+		}
+		failures = append(failures, err.Error())
+	}
+	return Choice{Runner: Plain, Reason: "this machine does not let jobs have namespaces: " + strings.Join(failures, "; "), Advice: namespaceAdvice()}
 }
 
-// Choose gives the runner that mode names: "auto" takes what Probe finds; Namespace fails with the advice where it cannot be had.
-func Choose(mode string, opts Options) (Runner, Choice, error) {
-	return nil, Choice{}, errors.ErrUnsupported
+// Choose gives the runner that mode names: Auto takes what Probe finds; Namespace fails with the advice where it cannot be had;
+// Plain is always there. The Choice says which and why.
+func Choose(ctx context.Context, mode string, opts Options) (Runner, Choice, error) {
+	var choice Choice
+	switch mode {
+	case Plain:
+		choice = Choice{Runner: Plain, Reason: "it was asked for"}
+	case Auto, Namespace:
+		choice = Probe(ctx, opts)
+	default:
+		return nil, choice, fmt.Errorf("runner %q: must be %s, %s or %s", mode, Auto, Namespace, Plain)
+	}
+	if mode == Namespace && choice.Runner != Namespace {
+		return nil, choice, errors.New(strings.Join(append([]string{choice.Reason}, choice.Advice...), ". Try: "))
+	}
+	r := &supervised{kind: choice.Runner, executable: opts.executable(), hidden: opts.Hidden, userNamespace: choice.UserNamespace}
+	if choice.Runner == Namespace {
+		r.url, r.attributes = namespaceURL, namespaceAttributes(choice.UserNamespace)
+		if !cgroupsUsable() {
+			r.notes = []string{"This user may not make control groups: memory and processor limits of an instance type are not applied."}
+		}
+		return r, choice, nil
+	}
+	r.url, r.attributes, r.notes = "http://"+opts.PlatformAddr, plainSupervisor, append(choice.Advice, plainNotes...)
+	return r, choice, nil
+}
+
+// executable is the program to start supervisors from.
+func (o Options) executable() string {
+	if o.Executable != "" {
+		return o.Executable
+	}
+	path, err := os.Executable()
+	if err != nil {
+		return "/proc/self/exe"
+	}
+	return path
 }

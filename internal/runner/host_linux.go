@@ -1,0 +1,151 @@
+package runner
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// hostPlan is what a host's first process builds and runs.
+type hostPlan struct {
+	Name, Dir  string
+	Command    []string
+	WorkDir    string
+	Env        []string
+	Mounts     []Mount
+	VCPUs      int
+	HostsFile  string
+	Address    string
+	Executable string
+	Hidden     []string
+	HomeFiles  map[string]string
+}
+
+// keptCapabilities are what a program that believes to be root on a host of its own needs. The rest would reach the machine.
+var keptCapabilities = []uintptr{unix.CAP_CHOWN, unix.CAP_DAC_OVERRIDE, unix.CAP_FOWNER, unix.CAP_FSETID, unix.CAP_KILL, unix.CAP_SETGID,
+	unix.CAP_SETUID, unix.CAP_SETPCAP, unix.CAP_NET_BIND_SERVICE, unix.CAP_NET_RAW, unix.CAP_SYS_CHROOT, unix.CAP_AUDIT_WRITE, unix.CAP_SETFCAP}
+
+// runHost is the first process of a host: it builds the host around itself, starts the command, collects orphans, and ends with
+// the command, upon which the kernel ends everything else in the host. Descriptor 3 brings the plan and then the word to go, 4 takes
+// the reports, 5 is the job's lock.
+func runHost() error {
+	runtime.LockOSThread() // capabilities are a thread's, and the command is to get this one's
+	for fd := 3; fd <= 5; fd++ {
+		syscall.CloseOnExec(fd)
+	}
+	report := json.NewEncoder(os.NewFile(4, "report"))
+	pid, err := enterHost(json.NewDecoder(os.NewFile(3, "orders")))
+	if err != nil {
+		return errors.Join(err, report.Encode(hostReport{Error: err.Error()}))
+	}
+	if err := report.Encode(hostReport{}); err != nil {
+		return err
+	}
+	for {
+		var ws syscall.WaitStatus
+		ended, err := syscall.Wait4(-1, &ws, 0, nil)
+		if errors.Is(err, syscall.EINTR) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if ended == pid {
+			code, sig := exitCode(ws)
+			_ = report.Encode(hostReport{Code: code, Signal: sig}) // without it, the exit code alone has to do
+			os.Exit(code)
+		}
+	}
+}
+
+// enterHost returns the command's process.
+func enterHost(orders *json.Decoder) (pid int, err error) {
+	var plan hostPlan
+	if err := orders.Decode(&plan); err != nil {
+		return 0, fmt.Errorf("plan: %w", err)
+	}
+	if err := buildRoot(plan); err != nil {
+		return 0, fmt.Errorf("file system: %w", err)
+	}
+	if err := syscall.Sethostname([]byte(plan.Name)); err != nil {
+		return 0, fmt.Errorf("host name: %w", err)
+	}
+	var word struct{}
+	if err := orders.Decode(&word); err != nil {
+		return 0, fmt.Errorf("word to start: %w", err)
+	}
+	if err := joinNetwork(plan.Address); err != nil {
+		return 0, fmt.Errorf("network: %w", err)
+	}
+	if err := dropCapabilities(); err != nil {
+		return 0, fmt.Errorf("capabilities: %w", err)
+	}
+	terms := make(chan os.Signal, 4)
+	signal.Notify(terms, syscall.SIGTERM, syscall.SIGINT)
+	if pid, err = startCommand(plan); err != nil {
+		return 0, err
+	}
+	go func() {
+		for sig := range terms {
+			_ = syscall.Kill(-pid, sig.(syscall.Signal)) // it may have ended, which the loop above sees
+		}
+	}()
+	return pid, nil
+}
+
+func startCommand(plan hostPlan) (pid int, err error) {
+	dir := plan.WorkDir
+	if dir == "" {
+		dir = mlPath
+		if info, err := os.Stat(filepath.Join(mlPath, "code")); err == nil && info.IsDir() {
+			dir = filepath.Join(mlPath, "code")
+		}
+	}
+	if err := os.Chdir(dir); err != nil {
+		return 0, fmt.Errorf("working folder: %w", err)
+	}
+	for _, entry := range plan.Env {
+		if path, ok := strings.CutPrefix(entry, "PATH="); ok {
+			if err := os.Setenv("PATH", path); err != nil {
+				return 0, err
+			}
+		}
+	}
+	program, err := exec.LookPath(plan.Command[0])
+	if err != nil && !errors.Is(err, exec.ErrDot) {
+		return 0, fmt.Errorf("command %q: %w", plan.Command[0], errors.Unwrap(err))
+	}
+	syscall.Umask(0o022)
+	pid, err = syscall.ForkExec(program, plan.Command, &syscall.ProcAttr{Env: plan.Env, Files: []uintptr{0, 1, 2},
+		Sys: &syscall.SysProcAttr{Setsid: true}})
+	if err != nil {
+		return 0, fmt.Errorf("command %q: %w", program, err)
+	}
+	return pid, nil
+}
+
+// dropCapabilities takes from this thread's children for ever what keptCapabilities does not name.
+func dropCapabilities() error {
+	for c := uintptr(0); c <= unix.CAP_LAST_CAP; c++ {
+		keep := false
+		for _, k := range keptCapabilities {
+			keep = keep || k == c
+		}
+		if keep {
+			continue
+		}
+		if err := unix.Prctl(unix.PR_CAPBSET_DROP, c, 0, 0, 0); err != nil && !errors.Is(err, unix.EINVAL) { // EINVAL: an older kernel has no such capability
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,196 @@
+package runner
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// hostExecutable is where a host sees the server's executable; its folder is in the PATH.
+const (
+	hostExecutable = "/opt/mobula/bin/mobula"
+	hostHome       = "/opt/mobula/home"
+)
+
+// namespaceHosts gives every host mount, pid, uts, ipc and net namespaces of its own. The supervisor itself lives in a net
+// namespace made for the job (and, without root, in a user namespace), where the bridge between the hosts is.
+type namespaceHosts struct {
+	file    jobFile
+	lock    *os.File
+	network *network
+	hosts   []*namespaceHost
+}
+
+// namespaceHost is the supervisor's end of a host's first process (runHost).
+type namespaceHost struct {
+	pid    int // 0 when it has been collected
+	orders *os.File
+	report *json.Decoder
+	cgroup cgroup
+}
+
+// hostReport is what a host's first process says: an error, ready, or how the command ended.
+type hostReport struct {
+	Error  string `json:"error,omitempty"`
+	Code   int    `json:"code"`
+	Signal string `json:"signal,omitempty"`
+}
+
+func newNamespaceHosts(file jobFile, lock *os.File) (hostSet, error) {
+	return &namespaceHosts{file: file, lock: lock}, nil
+}
+
+func (h *namespaceHosts) prepare(logs []*os.File) ([]hostProcess, error) {
+	for i := range h.file.Spec.Hosts {
+		host, err := h.startHost(i, logs[i])
+		if host != nil {
+			h.hosts = append(h.hosts, host)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", HostName(i+1), err)
+		}
+	}
+	// While the hosts build their file systems, the network between them.
+	pids := make([]int, len(h.hosts))
+	for i, host := range h.hosts {
+		pids[i] = host.pid
+	}
+	var err error
+	if h.network, err = newNetwork(pids, h.file.Spec.PlatformSocket); err != nil {
+		return nil, fmt.Errorf("network: %w", err)
+	}
+	processes := make([]hostProcess, len(h.hosts))
+	for i, host := range h.hosts {
+		if host.cgroup, err = newCgroup(h.file.Spec, i+1, host.pid); err != nil {
+			return nil, fmt.Errorf("%s: %w", HostName(i+1), err)
+		}
+		processes[i] = hostProcess{pid: host.pid, cgroups: host.cgroup.dirs}
+	}
+	return processes, nil
+}
+
+// startHost starts a host's first process and tells it what to build.
+func (h *namespaceHosts) startHost(i int, log *os.File) (*namespaceHost, error) {
+	ordersRead, ordersWrite, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	defer ordersRead.Close()
+	reportRead, reportWrite, err := os.Pipe()
+	if err != nil {
+		ordersWrite.Close()
+		return nil, err
+	}
+	defer reportWrite.Close()
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		return nil, err
+	}
+	defer null.Close()
+	host := &namespaceHost{orders: ordersWrite, report: json.NewDecoder(reportRead)}
+	// The lock goes along: the job counts as alive until its hosts are gone, too.
+	host.pid, err = syscall.ForkExec("/proc/self/exe", []string{"mobula", command, "host"}, &syscall.ProcAttr{
+		Dir: "/", Env: []string{"PATH=" + h.file.Environment["PATH"]},
+		Files: []uintptr{null.Fd(), log.Fd(), log.Fd(), ordersRead.Fd(), reportWrite.Fd(), h.lock.Fd()},
+		Sys: &syscall.SysProcAttr{
+			Cloneflags: hostNamespaces,
+			Pdeathsig:  syscall.SIGKILL, // and with the first process of a pid namespace all others
+			Setsid:     true,
+		},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("start in namespaces: %w", err)
+	}
+	return host, json.NewEncoder(ordersWrite).Encode(h.plan(i))
+}
+
+// plan is all that host i, counted from 0, needs to know.
+func (h *namespaceHosts) plan(i int) hostPlan {
+	n := i + 1
+	env := h.file.hostEnvironment(n, map[string]string{
+		"PATH": filepath.Dir(hostExecutable) + ":" + h.file.Environment["PATH"],
+		"HOME": hostHome, "MOBULA_SERVE_PORT": strconv.Itoa(ServePort), "SM_NETWORK_INTERFACE_NAME": hostInterface,
+	})
+	return hostPlan{
+		Name: HostName(n), Dir: HostDir(h.file.Spec.Dir, n), Command: h.file.Spec.Command, WorkDir: h.file.Spec.WorkDir, Env: env,
+		Mounts: h.file.Spec.mountsOf(n), VCPUs: h.file.Spec.VCPUs, HostsFile: hostsFile(h.file.Spec.Hosts), Address: hostAddress(n),
+		Executable: h.file.Executable, Hidden: h.file.Hidden, HomeFiles: h.file.HomeFiles,
+	}
+}
+
+func (h *namespaceHosts) release() (pids []int, err error) {
+	for i, host := range h.hosts {
+		if _, err := host.orders.WriteString("{}\n"); err != nil {
+			return nil, fmt.Errorf("%s: %w", HostName(i+1), h.reported(i, err))
+		}
+	}
+	for i, host := range h.hosts {
+		if err := h.reported(i, nil); err != nil {
+			return nil, fmt.Errorf("%s: %w", HostName(i+1), err)
+		}
+		host.orders.Close()
+		pids = append(pids, host.pid)
+	}
+	return pids, nil
+}
+
+// reported reads the next report of host i and returns the error in it, else otherwise.
+func (h *namespaceHosts) reported(i int, otherwise error) error {
+	var report hostReport
+	if err := h.hosts[i].report.Decode(&report); err != nil {
+		return fmt.Errorf("the host ended while it started: %w", err)
+	}
+	if report.Error != "" {
+		return fmt.Errorf("%s", report.Error)
+	}
+	return otherwise
+}
+
+func (h *namespaceHosts) terminate() { h.signal(syscall.SIGTERM) }
+func (h *namespaceHosts) kill()      { h.signal(syscall.SIGKILL) }
+
+// signal reaches the hosts' first processes: SIGTERM is passed on to the command, SIGKILL takes the whole pid namespace along.
+func (h *namespaceHosts) signal(sig syscall.Signal) {
+	for _, host := range h.hosts {
+		if host.pid != 0 {
+			_ = syscall.Kill(host.pid, sig) // it may have ended just now, which reap tells
+		}
+	}
+}
+
+func (h *namespaceHosts) result(i int, ws syscall.WaitStatus) (int, string) {
+	h.hosts[i].pid = 0
+	var report hostReport
+	if err := h.hosts[i].report.Decode(&report); err == nil {
+		return report.Code, report.Signal
+	}
+	return exitCode(ws)
+}
+
+func (h *namespaceHosts) outOfMemory(i int) bool { return h.hosts[i].cgroup.outOfMemory() }
+
+// dial takes "algo-2:8080".
+func (h *namespaceHosts) dial(ctx context.Context, address string) (net.Conn, error) {
+	name, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, err
+	}
+	n, err := strconv.Atoi(strings.TrimPrefix(name, "algo-"))
+	if err != nil || n < 1 || n > h.file.Spec.Hosts {
+		return nil, fmt.Errorf("host %q is not one of %s to %s", name, HostName(1), HostName(h.file.Spec.Hosts))
+	}
+	return (&net.Dialer{}).DialContext(ctx, "tcp", net.JoinHostPort(hostAddress(n), port))
+}
+
+func (h *namespaceHosts) close() {
+	h.network.close()
+	for _, host := range h.hosts {
+		host.cgroup.remove()
+	}
+}

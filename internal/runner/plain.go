@@ -1,0 +1,245 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// plainHosts are process groups on the machine itself. What stands for a host's /opt/ml is its folder, named by MOBULA_ML_DIR; paths
+// in the job's command and environment that begin with /opt/ml are rewritten to it.
+type plainHosts struct {
+	file  jobFile
+	logs  []*os.File
+	pids  []int // 0 when collected
+	ports []int
+}
+
+// mlDirVariable tells a host's programs where its /opt/ml is, and the sweeper of a dead supervisor's job whose process it looks at.
+const mlDirVariable = "MOBULA_ML_DIR"
+
+// plainNotes is what this runner gives up.
+var plainNotes = []string{
+	"Jobs run as ordinary processes: programs find /opt/ml in MOBULA_ML_DIR and in rewritten arguments and variables only; one that opens /opt/ml by its name fails.",
+	"Hosts share the machine's network: algo-1, algo-2, … do not resolve as names, each host serves at MOBULA_SERVE_PORT, and MOBULA_HOST_ADDRESSES lists all.",
+	"Memory and processor limits of an instance type are not applied.",
+	"Read-only inputs are hard links to the originals where the file system has them: a job that writes to them in place changes the originals.",
+}
+
+// plainSupervisor starts like any process.
+func plainSupervisor() *syscall.SysProcAttr { return &syscall.SysProcAttr{} }
+
+func newPlainHosts(file jobFile) (hostSet, error) {
+	if err := adoptOrphans(); err != nil {
+		return nil, err
+	}
+	return &plainHosts{file: file}, nil
+}
+
+// checkPlain refuses what processes without a file system of their own cannot be given.
+func checkPlain(spec Spec) error {
+	for i, m := range spec.Mounts {
+		if target := filepath.Clean(m.Target); !strings.HasPrefix(target, mlPath+"/") {
+			return fmt.Errorf("spec: Mounts[%d].Target %s: must lie below %s under the plain runner; the namespace runner takes any, see the server's doctor command",
+				i, m.Target, mlPath)
+		}
+	}
+	return nil
+}
+
+func (h *plainHosts) mlDir(n int) string { return filepath.Join(HostDir(h.file.Spec.Dir, n), "ml") }
+
+func (h *plainHosts) prepare(logs []*os.File) ([]hostProcess, error) {
+	h.logs, h.pids = logs, make([]int, h.file.Spec.Hosts)
+	processes := make([]hostProcess, h.file.Spec.Hosts)
+	for i := range processes {
+		n := i + 1
+		port, err := freePort(h.ports)
+		if err != nil {
+			return nil, fmt.Errorf("%s: a port to serve at: %w", HostName(n), err)
+		}
+		h.ports = append(h.ports, port)
+		processes[i].servePort = port
+		for _, m := range h.file.Spec.mountsOf(n) {
+			if err := place(m, h.mlDir(n)+strings.TrimPrefix(m.Target, mlPath)); err != nil {
+				return nil, fmt.Errorf("%s: mount %s at %s: %w", HostName(n), m.Source, m.Target, err)
+			}
+		}
+		if err := h.fillHome(n); err != nil {
+			return nil, fmt.Errorf("%s: %w", HostName(n), err)
+		}
+	}
+	return processes, nil
+}
+
+// fillHome gives the host the user's settings, and the server's executable under the name it has in every host.
+func (h *plainHosts) fillHome(n int) error {
+	dir := HostDir(h.file.Spec.Dir, n)
+	links := map[string]string{filepath.Join(dir, "bin", "mobula"): h.file.Executable}
+	for name, source := range h.file.HomeFiles {
+		links[filepath.Join(dir, "home", name)] = source
+	}
+	for path, source := range links {
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return err
+		}
+		if err := os.Symlink(source, path); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// freePort finds a loopback port that is free now and that no other host of the job was promised.
+func freePort(taken []int) (int, error) {
+	for {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return 0, err
+		}
+		port := l.Addr().(*net.TCPAddr).Port
+		l.Close()
+		if !slices.Contains(taken, port) {
+			return port, nil
+		}
+	}
+}
+
+func (h *plainHosts) release() (pids []int, err error) {
+	for i := range h.pids {
+		if h.pids[i], err = h.startHost(i); err != nil {
+			return nil, fmt.Errorf("%s: %w", HostName(i+1), err)
+		}
+	}
+	return slices.Clone(h.pids), nil
+}
+
+func (h *plainHosts) startHost(i int) (pid int, err error) {
+	n := i + 1
+	dir, ml := HostDir(h.file.Spec.Dir, n), h.mlDir(n)
+	addresses := make([]string, len(h.ports))
+	for k, port := range h.ports {
+		addresses[k] = fmt.Sprintf("%s=127.0.0.1:%d", HostName(k+1), port)
+	}
+	path := filepath.Join(dir, "bin") + ":" + h.file.Environment["PATH"]
+	rewritten := h.file
+	rewritten.Spec.Env = maps.Clone(h.file.Spec.Env)
+	for name, value := range rewritten.Spec.Env {
+		rewritten.Spec.Env[name] = rewriteML(value, ml)
+	}
+	env := rewritten.hostEnvironment(n, map[string]string{
+		"PATH": path, "HOME": filepath.Join(dir, "home"), "TMPDIR": filepath.Join(dir, "tmp"), mlDirVariable: ml,
+		"MOBULA_SERVE_PORT": strconv.Itoa(h.ports[i]), "MOBULA_HOST_ADDRESSES": strings.Join(addresses, ","),
+	})
+	argv := make([]string, len(h.file.Spec.Command))
+	for k, arg := range h.file.Spec.Command {
+		argv[k] = rewriteML(arg, ml)
+	}
+	cwd := rewriteML(h.file.Spec.WorkDir, ml)
+	if cwd == "" {
+		cwd = ml
+		if info, err := os.Stat(filepath.Join(ml, "code")); err == nil && info.IsDir() {
+			cwd = filepath.Join(ml, "code")
+		}
+	}
+	program, err := lookPath(argv[0], path, cwd)
+	if err != nil {
+		return 0, err
+	}
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		return 0, err
+	}
+	defer null.Close()
+	pid, err = syscall.ForkExec(program, argv, &syscall.ProcAttr{Dir: cwd, Env: env,
+		Files: []uintptr{null.Fd(), h.logs[i].Fd(), h.logs[i].Fd()}, Sys: plainAttributes()})
+	if err != nil {
+		return 0, fmt.Errorf("command %q: %w", program, err)
+	}
+	return pid, nil
+}
+
+// lookPath finds a command as a shell in dir with that PATH would.
+func lookPath(name, path, dir string) (string, error) {
+	if strings.Contains(name, "/") {
+		if !filepath.IsAbs(name) {
+			name = filepath.Join(dir, name)
+		}
+		path = ""
+	}
+	if err := os.Setenv("PATH", path); err != nil {
+		return "", err
+	}
+	program, err := exec.LookPath(name)
+	var notFound *exec.Error
+	if errors.As(err, &notFound) {
+		return "", fmt.Errorf("command %q: %w", name, notFound.Err)
+	}
+	return program, err
+}
+
+// mlInText finds /opt/ml as a whole path or the beginning of one, also inside lists, flags and JSON, but not inside other paths.
+var mlInText = regexp.MustCompile(`(^|[^A-Za-z0-9_./-])/opt/ml($|[^A-Za-z0-9_.-])`)
+
+func rewriteML(text, ml string) string {
+	replacement := "${1}" + strings.ReplaceAll(ml, "$", "$$") + "${2}"
+	return mlInText.ReplaceAllString(text, replacement)
+}
+
+// terminate asks the commands and what runs in their process groups.
+func (h *plainHosts) terminate() {
+	for _, pid := range h.pids {
+		if pid != 0 {
+			_ = syscall.Kill(-pid, syscall.SIGTERM) // it may have ended just now, which reap tells
+		}
+	}
+}
+
+// kill ends everything that descends from the supervisor, also daemons that left their groups.
+func (h *plainHosts) kill() {
+	for range 200 {
+		left := descendants(h.pids)
+		for _, pid := range left {
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+		}
+		if len(left) == 0 {
+			return
+		}
+		time.Sleep(5 * time.Millisecond) // the kernel reparents what a killed process leaves, and it is looked for again
+	}
+}
+
+func (h *plainHosts) result(i int, ws syscall.WaitStatus) (int, string) {
+	h.pids[i] = 0
+	return exitCode(ws)
+}
+
+func (h *plainHosts) outOfMemory(int) bool { return false }
+
+func (h *plainHosts) dial(ctx context.Context, address string) (net.Conn, error) {
+	name, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, err
+	}
+	n, err := strconv.Atoi(strings.TrimPrefix(name, "algo-"))
+	if err != nil || n < 1 || n > len(h.ports) {
+		return nil, fmt.Errorf("host %q is not one of %s to %s", name, HostName(1), HostName(h.file.Spec.Hosts))
+	}
+	if port == strconv.Itoa(ServePort) {
+		port = strconv.Itoa(h.ports[n-1])
+	}
+	return (&net.Dialer{}).DialContext(ctx, "tcp", net.JoinHostPort("127.0.0.1", port))
+}
+
+func (h *plainHosts) close() {}
