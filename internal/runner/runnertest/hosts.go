@@ -68,7 +68,7 @@ rm -f $0/input/data/train/a/b.csv 2>/dev/null; [ $SM_CURRENT_HOST = algo-2 ] || 
 	if e.Isolated {
 		spec.Mounts = append(spec.Mounts, runner.Mount{Source: filepath.Join(dir, "data"), Target: "/data/new/place", ReadOnly: true},
 			runner.Mount{Source: filepath.Join(dir, "one.txt"), Target: "/usr/local/etc/mobula-test/one.txt", ReadOnly: true})
-		script += "\ncat /data/new/place/a/b.csv /usr/local/etc/mobula-test/one.txt >/dev/null || exit 7; if echo x > /opt/ml/input/data/train/new 2>/dev/null; then exit 8; fi; if echo x > /data/new/place/new 2>/dev/null; then exit 9; fi"
+		script += "\ncat /data/new/place/a/b.csv /usr/local/etc/mobula-test/one.txt >/dev/null || exit 7; if echo x 2>/dev/null > /opt/ml/input/data/train/new; then exit 8; fi; if echo x 2>/dev/null > /data/new/place/new; then exit 9; fi"
 	}
 	spec.Command = []string{"sh", "-c", script, "/opt/ml"}
 	job, status := e.run(t, spec)
