@@ -35,7 +35,7 @@ var keptCapabilities = []uintptr{unix.CAP_CHOWN, unix.CAP_DAC_OVERRIDE, unix.CAP
 	unix.CAP_SETUID, unix.CAP_SETPCAP, unix.CAP_NET_BIND_SERVICE, unix.CAP_NET_RAW, unix.CAP_SYS_CHROOT, unix.CAP_AUDIT_WRITE, unix.CAP_SETFCAP}
 
 // runHost is the first process of a host: it builds the host around itself, starts the command, collects orphans, and ends with
-// the command, upon which the kernel ends everything else in the host. Descriptor 3 brings the plan and then the word to go, 4 takes
+// the command, upon which the kernel ends everything else in the host. Descriptor 3 brings the plan and then what to do when, 4 takes
 // the reports, 5 is the job's lock.
 func runHost() error {
 	runtime.LockOSThread() // capabilities are a thread's, and the command is to get this one's
@@ -43,7 +43,7 @@ func runHost() error {
 		syscall.CloseOnExec(fd)
 	}
 	report := json.NewEncoder(os.NewFile(4, "report"))
-	pid, err := enterHost(json.NewDecoder(os.NewFile(3, "orders")))
+	pid, err := enterHost(json.NewDecoder(os.NewFile(3, "orders")), report)
 	if err != nil {
 		return errors.Join(err, report.Encode(hostReport{Error: err.Error()}))
 	}
@@ -68,7 +68,7 @@ func runHost() error {
 }
 
 // enterHost returns the command's process.
-func enterHost(orders *json.Decoder) (pid int, err error) {
+func enterHost(orders *json.Decoder, report *json.Encoder) (pid int, err error) {
 	var plan hostPlan
 	if err := orders.Decode(&plan); err != nil {
 		return 0, fmt.Errorf("plan: %w", err)
@@ -79,15 +79,20 @@ func enterHost(orders *json.Decoder) (pid int, err error) {
 	if err := syscall.Sethostname([]byte(plan.Name)); err != nil {
 		return 0, fmt.Errorf("host name: %w", err)
 	}
-	var word struct{}
-	if err := orders.Decode(&word); err != nil {
-		return 0, fmt.Errorf("word to start: %w", err)
+	if err := await(orders, "join"); err != nil {
+		return 0, err
 	}
 	if err := joinNetwork(plan.Address); err != nil {
 		return 0, fmt.Errorf("network: %w", err)
 	}
+	if err := report.Encode(hostReport{}); err != nil {
+		return 0, err
+	}
 	if err := dropCapabilities(); err != nil {
 		return 0, fmt.Errorf("capabilities: %w", err)
+	}
+	if err := await(orders, "run"); err != nil {
+		return 0, err
 	}
 	terms := make(chan os.Signal, 4)
 	signal.Notify(terms, syscall.SIGTERM, syscall.SIGINT)
@@ -100,6 +105,18 @@ func enterHost(orders *json.Decoder) (pid int, err error) {
 		}
 	}()
 	return pid, nil
+}
+
+// await returns when the supervisor says word.
+func await(orders *json.Decoder, word string) error {
+	var said string
+	if err := orders.Decode(&said); err != nil {
+		return fmt.Errorf("order to %s: %w", word, err)
+	}
+	if said != word {
+		return fmt.Errorf("the supervisor says %q where %q comes next", said, word)
+	}
+	return nil
 }
 
 func startCommand(plan hostPlan) (pid int, err error) {

@@ -35,7 +35,7 @@ type namespaceHost struct {
 	cgroup cgroup
 }
 
-// hostReport is what a host's first process says: an error, ready, or how the command ended.
+// hostReport is what a host's first process says: an error, that it did what it was told, or how the command ended.
 type hostReport struct {
 	Error  string `json:"error,omitempty"`
 	Code   int    `json:"code"`
@@ -72,7 +72,8 @@ func (h *namespaceHosts) prepare(logs []*os.File) ([]hostProcess, error) {
 		}
 		processes[i] = hostProcess{pid: host.pid, cgroups: host.cgroup.dirs}
 	}
-	return processes, nil
+	// All join before any runs: what is sent to a host that is not there yet is only sent again after a second.
+	return processes, h.tell("join")
 }
 
 // startHost starts a host's first process and tells it what to build.
@@ -125,19 +126,29 @@ func (h *namespaceHosts) plan(i int) hostPlan {
 }
 
 func (h *namespaceHosts) release() (pids []int, err error) {
-	for i, host := range h.hosts {
-		if _, err := host.orders.WriteString("{}\n"); err != nil {
-			return nil, fmt.Errorf("%s: %w", HostName(i+1), h.reported(i, err))
-		}
+	if err := h.tell("run"); err != nil {
+		return nil, err
 	}
-	for i, host := range h.hosts {
-		if err := h.reported(i, nil); err != nil {
-			return nil, fmt.Errorf("%s: %w", HostName(i+1), err)
-		}
+	for _, host := range h.hosts {
 		host.orders.Close()
 		pids = append(pids, host.pid)
 	}
 	return pids, nil
+}
+
+// tell gives every host the word to go on, and waits until all have done so.
+func (h *namespaceHosts) tell(word string) error {
+	for i, host := range h.hosts {
+		if err := json.NewEncoder(host.orders).Encode(word); err != nil {
+			return fmt.Errorf("%s: %w", HostName(i+1), h.reported(i, err))
+		}
+	}
+	for i := range h.hosts {
+		if err := h.reported(i, nil); err != nil {
+			return fmt.Errorf("%s: %w", HostName(i+1), err)
+		}
+	}
+	return nil
 }
 
 // reported reads the next report of host i and returns the error in it, else otherwise.

@@ -54,7 +54,8 @@ type supervisor struct {
 	status Status // of the main goroutine alone; others read the file
 
 	stops chan string
-	done  chan struct{}
+	ready chan struct{} // closed when user code runs
+	done  chan struct{} // closed when the final status is written
 }
 
 // supervise is the supervisor process: descriptor 3 is the job's lock, held, and 4 the control socket, listening.
@@ -72,7 +73,7 @@ func supervise(dir string) error {
 	if err != nil {
 		return err
 	}
-	s := &supervisor{file: file, world: world.Real(), stops: make(chan string, 8), done: make(chan struct{})}
+	s := &supervisor{file: file, world: world.Real(), stops: make(chan string, 8), ready: make(chan struct{}), done: make(chan struct{})}
 	if s.hosts, err = newHostSet(file, os.NewFile(3, "lock")); err != nil {
 		return err
 	}
@@ -80,7 +81,7 @@ func supervise(dir string) error {
 	for n := range file.Spec.Hosts {
 		s.status.Hosts = append(s.status.Hosts, HostStatus{Name: HostName(n + 1)})
 	}
-	ctl := &control{stop: s.requestStop, done: s.done, dial: s.hosts.dial}
+	ctl := &control{stop: s.requestStop, done: s.done, dial: s.dial}
 	go ctl.serve(listener.(*net.UnixListener)) // ends with the listener, or the process
 	err = s.run()
 	close(s.done)
@@ -93,6 +94,18 @@ func (s *supervisor) requestStop(reason string) {
 	select {
 	case s.stops <- reason:
 	default:
+	}
+}
+
+// dial waits for the hosts to be there.
+func (s *supervisor) dial(ctx context.Context, address string) (net.Conn, error) {
+	select {
+	case <-s.ready:
+		return s.hosts.dial(ctx, address)
+	case <-s.done:
+		return nil, errors.New("the job has ended")
+	case <-ctx.Done():
+		return nil, fmt.Errorf("the job's hosts are not up: %w", ctx.Err())
 	}
 }
 
@@ -145,6 +158,7 @@ func (s *supervisor) startHosts(logs *logSet, synced <-chan error) error {
 	for i, pid := range pids {
 		s.status.Hosts[i].PID = pid
 	}
+	close(s.ready)
 	s.status.State = InProgress
 	return writeStatus(s.file.Spec.Dir, s.status, false)
 }
