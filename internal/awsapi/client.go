@@ -174,7 +174,7 @@ func (c *Client) try(ctx context.Context, op *Operation, in, out any) error {
 func readAnswer(op *Operation, resp *http.Response, answer []byte, out any) error {
 	shape := &Shapes[op.Output]
 	if op.Protocol == "query" {
-		tree, err := readXML(shape, answer)
+		tree, err := readXML(op, answer)
 		if err != nil {
 			return err
 		}

@@ -17,7 +17,6 @@ type Shape struct {
 	Enum       []string
 	Union      bool   // exactly one member is set
 	Payload    string // the member that is the whole HTTP body
-	Wrapper    string // the XML element around a result
 	Elem, Key  int    // shapes of the entries of a list or map
 	Members    []Member
 

@@ -26,15 +26,13 @@ func (n node) child(name string) (node, bool) {
 	return node{}, false
 }
 
-func readXML(s *Shape, body []byte) (any, error) {
+func readXML(op *Operation, body []byte) (any, error) {
 	var root node
 	if err := xml.Unmarshal(body, &root); err != nil {
 		return nil, err
 	}
-	if s.Wrapper != "" {
-		root, _ = root.child(s.Wrapper)
-	}
-	return s.fromXML(root), nil
+	result, _ := root.child(op.Name + "Result")
+	return Shapes[op.Output].fromXML(result), nil
 }
 
 func (s *Shape) fromXML(n node) any {

@@ -19,18 +19,17 @@ type (
 		IdempotencyToken bool
 	}
 	shape struct {
-		Type          string
-		Members       map[string]ref
-		Required      []string
-		Member        *ref
-		Key, Value    *ref
-		Enum          []string
-		Pattern       string
-		Min, Max      *float64
-		Union         bool
-		Exception     bool
-		Payload       string
-		ResultWrapper string
+		Type       string
+		Members    map[string]ref
+		Required   []string
+		Member     *ref
+		Key, Value *ref
+		Enum       []string
+		Pattern    string
+		Min, Max   *float64
+		Union      bool
+		Exception  bool
+		Payload    string
 	}
 	operation struct {
 		Name string

@@ -102,9 +102,6 @@ func (g *generator) table(b *bytes.Buffer) {
 		if n.Payload != "" {
 			fmt.Fprintf(b, ", Payload: %q", n.Payload)
 		}
-		if n.ResultWrapper != "" {
-			fmt.Fprintf(b, ", Wrapper: %q", n.ResultWrapper)
-		}
 		if n.Key != nil {
 			fmt.Fprintf(b, ", Key: %d, Elem: %d", g.of(n.from, *n.Key).index, g.of(n.from, *n.Value).index)
 		}
