@@ -114,3 +114,12 @@ func (m *Model) inPlace() bool {
 func wrongFeatures(have, want int) error {
 	return fmt.Errorf("the row has %d features; the model was trained with %d", have, want)
 }
+
+// Features returns the number of features of a row.
+func (m *Model) Features() (int, error) {
+	if t, err := m.Trees(); err == nil {
+		return t.Features(), nil
+	}
+	_, err := m.library()
+	return m.features, err
+}
