@@ -15,7 +15,8 @@ type Options struct {
 	Executable string
 	// PlatformAddr is the server's loopback address, host:port, for the plain runner, whose hosts share the machine's network.
 	PlatformAddr string
-	// Hidden folders of the machine look empty to hosts under the namespace runner: the server's data, with its keys.
+	// Hidden folders of the machine look empty to hosts under the namespace runner: the server's data, with its keys. A job sees of
+	// them what its Mounts name.
 	Hidden []string
 	// UserNamespace makes the namespace runner use a user namespace although root could do without.
 	UserNamespace bool
@@ -75,7 +76,7 @@ func Choose(ctx context.Context, mode string, opts Options) (Runner, Choice, err
 	if mode == Namespace && choice.Runner != Namespace {
 		return nil, choice, errors.New(strings.Join(append([]string{choice.Reason}, choice.Advice...), ". Try: "))
 	}
-	r := &supervised{kind: choice.Runner, executable: opts.executable(), hidden: opts.Hidden, userNamespace: choice.UserNamespace}
+	r := &supervised{kind: choice.Runner, executable: opts.executable(), hidden: opts.Hidden}
 	if choice.Runner == Namespace {
 		r.url, r.attributes = namespaceURL, namespaceAttributes(choice.UserNamespace)
 		if !cgroupsUsable() {

@@ -3,7 +3,6 @@
 // A supervisor process for each job is the only parent of user code. It is started by the server from the same executable (see Main),
 // outlives it, and keeps all it knows in the job folder, so that a restarted server finds it again with Attach:
 //
-//	job.json      what was asked, written before the supervisor starts; only its owner may read it
 //	status.json   the state, replaced by rename; absent until the supervisor has the job
 //	lock          held (flock) for as long as the supervisor or one of its hosts lives
 //	control.sock  STOP, DIAL and WAIT requests to the supervisor

@@ -23,8 +23,7 @@ type supervised struct {
 	executable string
 	hidden     []string
 	// attributes are how the supervisor's process starts: its namespaces, where it has some.
-	attributes    func() *syscall.SysProcAttr
-	userNamespace bool
+	attributes func() *syscall.SysProcAttr
 }
 
 func (r *supervised) Name() string        { return r.kind }
@@ -74,14 +73,6 @@ func (r *supervised) launch(spec Spec) error {
 	if _, err := os.Lstat(filepath.Join(spec.Dir, statusFileName)); !errors.Is(err, fs.ErrNotExist) {
 		return errors.Join(ErrStarted, err)
 	}
-	data, err := json.Marshal(jobFile{Version: jobFileVersion, Runner: r.kind, Spec: spec, Environment: userEnvironment(os.Environ()),
-		Executable: r.executable, Hidden: r.hidden, HomeFiles: homeFiles(), UserNamespace: r.userNamespace})
-	if err != nil {
-		return err
-	}
-	if err := writeWhole(filepath.Join(spec.Dir, jobFileName), data, 0o600, false); err != nil {
-		return err
-	}
 	socket := filepath.Join(spec.Dir, socketName)
 	os.Remove(socket)
 	listener, err := listenUnix(socket)
@@ -94,20 +85,26 @@ func (r *supervised) launch(spec Spec) error {
 		return err
 	}
 	defer listenerFile.Close()
-	return r.startSupervisor(spec.Dir, lock, listenerFile)
+	return r.startSupervisor(spec, lock, listenerFile)
 }
 
-func (r *supervised) startSupervisor(dir string, lock, listener *os.File) error {
-	log, err := os.Create(filepath.Join(dir, supervisorLog))
+func (r *supervised) startSupervisor(spec Spec, lock, listener *os.File) error {
+	log, err := os.Create(filepath.Join(spec.Dir, supervisorLog))
 	if err != nil {
 		return err
 	}
 	defer log.Close()
-	cmd := exec.Command(r.executable, command, "supervise", dir)
-	cmd.Dir = dir
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH")} // everything else is in the job file
+	orderRead, orderWrite, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer orderRead.Close()
+	defer orderWrite.Close()
+	cmd := exec.Command(r.executable, command, "supervise", spec.Dir)
+	cmd.Dir = spec.Dir
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH")} // everything else is in the order
 	cmd.Stdout, cmd.Stderr = log, log
-	cmd.ExtraFiles = []*os.File{lock, listener} // 3 and 4 of the supervisor
+	cmd.ExtraFiles = []*os.File{lock, listener, orderRead} // 3, 4 and 5 of the supervisor
 	cmd.SysProcAttr = r.attributes()
 	cmd.SysProcAttr.Setsid = true // the terminal's Ctrl-C is for the server, which decides what becomes of jobs
 	if err := cmd.Start(); err != nil {
@@ -115,7 +112,9 @@ func (r *supervised) startSupervisor(dir string, lock, listener *os.File) error 
 	}
 	// The supervisor may outlive this process; while it does not, somebody must collect its exit. What it did is in its status.
 	go func() { _ = cmd.Wait() }()
-	return nil
+	// A supervisor that ends, or is left, before it has the whole order has started nothing.
+	return json.NewEncoder(orderWrite).Encode(jobOrder{Runner: r.kind, Spec: spec, Environment: userEnvironment(os.Environ()),
+		Executable: r.executable, Hidden: r.hidden, HomeFiles: homeFiles()})
 }
 
 // takeLock gives up after the moment for which another process may look at the lock.
@@ -134,7 +133,7 @@ func takeLock(lock *os.File) error {
 var hostFolders = []struct {
 	name string
 	mode os.FileMode
-}{{"ml", 0o755}, {"home", 0o700}, {"tmp", 0o777 | os.ModeSticky}, {"var-tmp", 0o777 | os.ModeSticky}, {"etc", 0o755}, {"root", 0o755}}
+}{{"ml", 0o755}, {"home", 0o700}, {"tmp", 0o777 | os.ModeSticky}, {"root", 0o755}}
 
 func makeFolders(spec Spec) error {
 	if err := os.MkdirAll(filepath.Join(spec.Dir, logFolder), 0o755); err != nil {
@@ -157,7 +156,7 @@ func makeFolders(spec Spec) error {
 }
 
 // hostEnvironment is what host n starts with: the user's settings, the host's facts, then what the job says.
-func (file jobFile) hostEnvironment(n int, own map[string]string) []string {
+func (file jobOrder) hostEnvironment(n int, own map[string]string) []string {
 	env := maps.Clone(file.Environment)
 	if env == nil {
 		env = map[string]string{}

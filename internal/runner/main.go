@@ -16,8 +16,8 @@ func Main(args []string) (handled bool) {
 	}
 	var err error
 	switch {
-	case args[1] == "supervise" && len(args) == 3:
-		err = supervise(args[2])
+	case args[1] == "supervise": // its folder is an argument so that a list of processes shows it
+		err = supervise()
 	case args[1] == "host":
 		err = runHost() // ends the process with the command's exit code
 	case args[1] == "probe":

@@ -21,7 +21,7 @@ const (
 // namespaceHosts gives every host mount, pid, uts, ipc and net namespaces of its own. The supervisor itself lives in a net
 // namespace made for the job (and, without root, in a user namespace), where the bridge between the hosts is.
 type namespaceHosts struct {
-	file    jobFile
+	file    jobOrder
 	lock    *os.File
 	network *network
 	hosts   []*namespaceHost
@@ -42,7 +42,7 @@ type hostReport struct {
 	Signal string `json:"signal,omitempty"`
 }
 
-func newNamespaceHosts(file jobFile, lock *os.File) (hostSet, error) {
+func newNamespaceHosts(file jobOrder, lock *os.File) (hostSet, error) {
 	return &namespaceHosts{file: file, lock: lock}, nil
 }
 

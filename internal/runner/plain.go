@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,7 +19,7 @@ import (
 // plainHosts are process groups on the machine itself. What stands for a host's /opt/ml is its folder, named by MOBULA_ML_DIR; paths
 // in the job's command and environment that begin with /opt/ml are rewritten to it.
 type plainHosts struct {
-	file  jobFile
+	file  jobOrder
 	logs  []*os.File
 	pids  []int // 0 when collected
 	ports []int
@@ -40,7 +39,7 @@ var plainNotes = []string{
 // plainSupervisor starts like any process.
 func plainSupervisor() *syscall.SysProcAttr { return &syscall.SysProcAttr{} }
 
-func newPlainHosts(file jobFile) (hostSet, error) {
+func newPlainHosts(file jobOrder) (hostSet, error) {
 	if err := adoptOrphans(); err != nil {
 		return nil, err
 	}
@@ -189,12 +188,31 @@ func lookPath(name, path, dir string) (string, error) {
 	return program, err
 }
 
-// mlInText finds /opt/ml as a whole path or the beginning of one, also inside lists, flags and JSON, but not inside other paths.
-var mlInText = regexp.MustCompile(`(^|[^A-Za-z0-9_./-])/opt/ml($|[^A-Za-z0-9_.-])`)
-
+// rewriteML puts ml in the place of /opt/ml where that is a whole path or the beginning of one, also inside lists, flags and JSON, but not
+// inside other paths.
 func rewriteML(text, ml string) string {
-	replacement := "${1}" + strings.ReplaceAll(ml, "$", "$$") + "${2}"
-	return mlInText.ReplaceAllString(text, replacement)
+	var out strings.Builder
+	for last := byte(' '); ; {
+		before, after, found := strings.Cut(text, mlPath)
+		out.WriteString(before)
+		if !found {
+			return out.String()
+		}
+		if before != "" {
+			last = before[len(before)-1]
+		}
+		if inName(last) || last == '/' || after != "" && inName(after[0]) {
+			out.WriteString(mlPath)
+		} else {
+			out.WriteString(ml)
+		}
+		text, last = after, 'l'
+	}
+}
+
+// inName tells whether c may be part of a file's name as people write them.
+func inName(c byte) bool {
+	return c == '.' || c == '_' || c == '-' || '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
 }
 
 // terminate asks the commands and what runs in their process groups.

@@ -26,7 +26,7 @@ func probeNamespaces(context.Context, string, bool) error { return errOnlyLinux 
 
 func namespaceAdvice() []string { return nil }
 
-func newNamespaceHosts(jobFile, *os.File) (hostSet, error) { return nil, errOnlyLinux }
+func newNamespaceHosts(jobOrder, *os.File) (hostSet, error) { return nil, errOnlyLinux }
 
 // descendants are the hosts' process groups, as kill takes them.
 func descendants(pids []int) (groups []int) {

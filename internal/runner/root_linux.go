@@ -17,7 +17,7 @@ import (
 // tmpfs, in the host's mount namespace: the machine sees none of it, and the kernel takes it down with the host.
 
 // privateFolders are the host's own, by name of the folder in its Dir. They can be written to.
-var privateFolders = []struct{ target, folder string }{{mlPath, "ml"}, {hostHome, "home"}, {"/tmp", "tmp"}, {"/var/tmp", "var-tmp"}}
+var privateFolders = []struct{ target, folder string }{{mlPath, "ml"}, {hostHome, "home"}, {"/tmp", "tmp"}, {"/var/tmp", "tmp"}}
 
 // remade are not shown as the machine has them.
 var remade = []string{"/proc", "/tmp", "/run", "/dev"}
@@ -28,12 +28,14 @@ type rootBuilder struct {
 	root string
 	// points are the places in the host that must exist before everything is read-only, true for folders.
 	points map[string]bool
+	// hidden are the places in the new root that look empty.
+	hidden []string
 }
 
 // buildRoot ends with the process in the new root.
 func buildRoot(plan hostPlan) error {
 	b := &rootBuilder{plan: plan, root: filepath.Join(plan.Dir, "root"), points: map[string]bool{}}
-	steps := []func() error{b.begin, b.showMachine, b.protect, b.addPrivate, b.addDevices, b.addProc, b.addEtc, b.hide, b.addMounts, b.enter}
+	steps := []func() error{b.begin, b.showMachine, b.protect, b.addPrivate, b.addEtc, b.addDevices, b.addProc, b.hide, b.addMounts, b.seal, b.enter}
 	for _, step := range steps {
 		if err := step(); err != nil {
 			return err
@@ -259,7 +261,18 @@ func (b *rootBuilder) hide() error {
 		if info, err := os.Stat(target); err != nil || !info.IsDir() {
 			continue // it is not shown to begin with
 		}
-		if err := mount("tmpfs", target, "tmpfs", unix.MS_RDONLY|unix.MS_NOSUID|unix.MS_NODEV, "mode=755,size=4k"); err != nil {
+		if err := mount("tmpfs", target, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=755,size=1m"); err != nil {
+			return err
+		}
+		b.hidden = append(b.hidden, target)
+	}
+	return nil
+}
+
+// seal makes the hidden folders read-only, now that what the job may see of them is mounted.
+func (b *rootBuilder) seal() error {
+	for _, target := range b.hidden {
+		if err := readOnly(target, false); err != nil {
 			return err
 		}
 	}

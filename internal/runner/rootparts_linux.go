@@ -85,6 +85,10 @@ func (b *rootBuilder) addEtc() error {
 	if b.plan.VCPUs > 0 {
 		files["/sys/devices/system/cpu/online"] = processorList(b.plan.VCPUs)
 	}
+	own := b.root + "/run/mobula" // where these files are kept, so that the job folder is spared them
+	if err := os.Mkdir(own, 0o755); err != nil {
+		return err
+	}
 	for path, text := range files {
 		target := resolve(path)
 		if within(target, "/run") { // where resolv.conf's link points on many machines
@@ -99,7 +103,7 @@ func (b *rootBuilder) addEtc() error {
 		if _, err := os.Stat(b.root + target); errors.Is(err, fs.ErrNotExist) {
 			continue // programs do without it on this machine, so they do in the host
 		}
-		source := filepath.Join(b.plan.Dir, "etc", strings.ReplaceAll(strings.Trim(path, "/"), "/", "-"))
+		source := filepath.Join(own, strings.ReplaceAll(strings.Trim(path, "/"), "/", "-"))
 		if err := os.WriteFile(source, []byte(text), 0o644); err != nil {
 			return err
 		}

@@ -1,7 +1,6 @@
 package runner
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -11,7 +10,6 @@ import (
 
 // The names inside a job folder.
 const (
-	jobFileName    = "job.json"
 	statusFileName = "status.json"
 	lockFileName   = "lock"
 	socketName     = "control.sock"
@@ -22,12 +20,8 @@ const (
 // mlPath is where SageMaker's contract puts a host's inputs, code and outputs.
 const mlPath = "/opt/ml"
 
-// jobFileVersion changes when an older supervisor could not run the file as it was meant.
-const jobFileVersion = 1
-
-// jobFile is what the supervisor is told, in full: it looks at nothing else of the server's.
-type jobFile struct {
-	Version int `json:"version"`
+// jobOrder is what the supervisor is told, in full: it looks at nothing else of the server's.
+type jobOrder struct {
 	// Runner is Namespace or Plain.
 	Runner string `json:"runner"`
 	Spec   Spec   `json:"spec"`
@@ -39,8 +33,6 @@ type jobFile struct {
 	Hidden []string `json:"hidden,omitempty"`
 	// HomeFiles are settings of the user, by their path relative to the home folder, that hosts may read.
 	HomeFiles map[string]string `json:"home_files,omitempty"`
-	// UserNamespace: the supervisor is root only in a user namespace of its own.
-	UserNamespace bool `json:"user_namespace,omitempty"`
 }
 
 // withDefaults checks what the caller asked and fills in what was left out.
@@ -107,21 +99,6 @@ func (s Spec) mountsOf(host int) (mounts []Mount) {
 		}
 	}
 	return mounts
-}
-
-func readJobFile(dir string) (jobFile, error) {
-	var file jobFile
-	data, err := os.ReadFile(filepath.Join(dir, jobFileName))
-	if err != nil {
-		return file, err
-	}
-	if err := json.Unmarshal(data, &file); err != nil {
-		return file, fmt.Errorf("%s of %s: %w", jobFileName, dir, err)
-	}
-	if file.Version != jobFileVersion {
-		return file, fmt.Errorf("%s of %s: version %d, this program reads version %d", jobFileName, dir, file.Version, jobFileVersion)
-	}
-	return file, nil
 }
 
 // writeWhole replaces a file so that a reader, or a machine that comes back from a power failure, sees the old or the new one.

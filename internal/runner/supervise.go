@@ -2,6 +2,7 @@ package runner
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -47,7 +48,7 @@ type hostProcess struct {
 
 // supervisor drives one job from Starting to its end.
 type supervisor struct {
-	file  jobFile
+	file  jobOrder
 	hosts hostSet
 	world world.World
 
@@ -58,20 +59,22 @@ type supervisor struct {
 	done  chan struct{} // closed when the final status is written
 }
 
-// supervise is the supervisor process: descriptor 3 is the job's lock, held, and 4 the control socket, listening.
-func supervise(dir string) error {
+// supervise is the supervisor process: descriptor 3 is the job's lock, held, 4 the control socket, listening, and 5 brings what to run.
+// That holds the job's keys, which are therefore on no disk.
+func supervise() error {
 	// Hosts die with the thread that started them (PDEATHSIG), which must therefore be one that lives as long as the process.
 	runtime.LockOSThread()
 	syscall.CloseOnExec(3)
 	syscall.CloseOnExec(4)
+	syscall.CloseOnExec(5)
 	listener, err := net.FileListener(os.NewFile(4, "control"))
 	if err != nil {
 		return fmt.Errorf("control socket: %w", err)
 	}
 	defer listener.Close()
-	file, err := readJobFile(dir)
-	if err != nil {
-		return err
+	var file jobOrder
+	if err := json.NewDecoder(os.NewFile(5, "job")).Decode(&file); err != nil {
+		return fmt.Errorf("read the job: %w", err)
 	}
 	s := &supervisor{file: file, world: world.Real(), stops: make(chan string, 8), ready: make(chan struct{}), done: make(chan struct{})}
 	if s.hosts, err = newHostSet(file, os.NewFile(3, "lock")); err != nil {
@@ -113,9 +116,6 @@ func (s *supervisor) dial(ctx context.Context, address string) (net.Conn, error)
 func (s *supervisor) run() error {
 	defer s.hosts.close()
 	// The job counts as started from here on. The disk is waited for while the hosts are made.
-	if err := writeStatus(s.file.Spec.Dir, s.status, false); err != nil {
-		return err
-	}
 	synced := make(chan error, 1)
 	go func(starting Status) { synced <- writeStatus(s.file.Spec.Dir, starting, true) }(s.status)
 	logs, err := openLogs(s.file.Spec)
@@ -148,6 +148,7 @@ func (s *supervisor) startHosts(logs *logSet, synced <-chan error) error {
 		s.status.Cgroups = append(s.status.Cgroups, p.cgroups...)
 	}
 	// Written before user code runs, so that whoever finds this supervisor dead knows what to clear away.
+	s.status.State = InProgress
 	if err := writeStatus(s.file.Spec.Dir, s.status, false); err != nil {
 		return err
 	}
@@ -155,11 +156,15 @@ func (s *supervisor) startHosts(logs *logSet, synced <-chan error) error {
 	if err != nil {
 		return err
 	}
+	close(s.ready)
+	known := true
 	for i, pid := range pids {
+		known = known && s.status.Hosts[i].PID == pid
 		s.status.Hosts[i].PID = pid
 	}
-	close(s.ready)
-	s.status.State = InProgress
+	if known {
+		return nil
+	}
 	return writeStatus(s.file.Spec.Dir, s.status, false)
 }
 
@@ -259,12 +264,12 @@ func (s *supervisor) finish(state State, reason string) error {
 // logPath is where host i, counted from 0, prints.
 func logPath(dir string, i int) string { return filepath.Join(dir, logFolder, HostName(i+1)+".log") }
 
-func newHostSet(file jobFile, lock *os.File) (hostSet, error) {
+func newHostSet(file jobOrder, lock *os.File) (hostSet, error) {
 	switch file.Runner {
 	case Namespace:
 		return newNamespaceHosts(file, lock)
 	case Plain:
 		return newPlainHosts(file)
 	}
-	return nil, fmt.Errorf("%s: runner %q is not %s or %s", jobFileName, file.Runner, Namespace, Plain)
+	return nil, fmt.Errorf("runner %q is not %s or %s", file.Runner, Namespace, Plain)
 }

@@ -39,6 +39,7 @@ var programs = map[string]func(args []string) error{
 	"runnertest-fetch":    fetch,
 	"runnertest-start":    startAndEnd,
 	"runnertest-allocate": allocate,
+	"runnertest-choose":   choose,
 }
 
 // serve answers any request at MOBULA_SERVE_PORT with the host's name.
@@ -78,6 +79,16 @@ func allocate(args []string) error {
 		kept = append(kept, page)
 	}
 	return nil
+}
+
+// choose prints what Choose says of a mode.
+func choose(args []string) error {
+	_, choice, err := runner.Choose(context.Background(), args[0], runner.Options{})
+	if err != nil {
+		fmt.Println(err)
+		return nil
+	}
+	return json.NewEncoder(os.Stdout).Encode(choice)
 }
 
 // startAndEnd starts the job that a file describes, with the runner that the first argument names, and ends: a server that dies.

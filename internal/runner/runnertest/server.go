@@ -59,9 +59,9 @@ func notStarted(t *testing.T, e env) {
 	if err := os.MkdirAll(filepath.Join(runner.HostDir(spec.Dir, 1), "ml/input"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	// What a server leaves that dies after it took the lock and wrote the job, before there is a supervisor.
-	for _, name := range []string{"job.json", "lock"} {
-		if err := os.WriteFile(filepath.Join(spec.Dir, name), []byte("{}"), 0o600); err != nil {
+	// What a server leaves that dies after it took the lock, before there is a supervisor that has its order.
+	for _, name := range []string{"lock", "control.sock", "supervisor.log"} {
+		if err := os.WriteFile(filepath.Join(spec.Dir, name), nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
