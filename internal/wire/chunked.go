@@ -76,9 +76,6 @@ func (c *chunked) read(b []byte) (int, error) {
 	if errors.Is(err, io.EOF) {
 		err = io.ErrUnexpectedEOF
 	}
-	if c.got > c.want {
-		return n, &bodyError{"IncompleteBody", "The request body is longer than its x-amz-decoded-content-length"}
-	}
 	if err == nil && c.left == 0 {
 		err = c.endChunk()
 	}
@@ -98,6 +95,9 @@ func (c *chunked) next() error {
 	c.left, err = strconv.ParseInt(size, 16, 63)
 	if err != nil || c.left < 0 {
 		return &bodyError{"InvalidChunkSizeError", "A chunk of the body must begin with its size in hexadecimal"}
+	}
+	if c.left > c.want-c.got { // found here, because a reader may stop at the length it was told
+		return &bodyError{"IncompleteBody", "The request body is longer than its x-amz-decoded-content-length"}
 	}
 	if c.sign != nil {
 		signature, ok := strings.CutPrefix(extension, "chunk-signature=")

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/mobula-ml/mobula/internal/awsapi"
+	"github.com/mobula-ml/mobula/internal/object"
 )
 
 // refusals are the codes and HTTP statuses that the services give for one and the same reason.
@@ -71,6 +72,7 @@ func (h *Handler) translate(x *exchange, err error) *awsapi.Error {
 	var body *bodyError
 	var tooLarge *http.MaxBytesError
 	var known *awsapi.Error
+	var ofObjects *object.Error
 	switch {
 	case errors.As(err, &refusal):
 		r := refusals[refusal.why]
@@ -88,6 +90,8 @@ func (h *Handler) translate(x *exchange, err error) *awsapi.Error {
 			Message: fmt.Sprintf("The request body is larger than %d bytes, the most that this operation takes.", tooLarge.Limit)}
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return &awsapi.Error{Code: "IncompleteBody", Status: http.StatusBadRequest, Message: "The request body ended before its Content-Length."}
+	case errors.As(err, &ofObjects):
+		return &awsapi.Error{Code: ofObjects.Code, Status: ofObjects.Status, Message: ofObjects.Message}
 	case errors.As(err, &known):
 		return inDialect(x.op, known)
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/mobula-ml/mobula/internal/awsapi"
@@ -117,9 +118,13 @@ func (h *Handler) dispatch(x *exchange) error {
 	x.form = formOf(x.service, x.r)
 	sig, refusal := parseSignature(x.r)
 	if refusal != nil {
-		if x.service == "" && x.r.Header.Get("X-Amz-Target") == "" {
-			x.service = "s3"
-			x.form = formS3
+		if x.service == "" { // which service was meant can only be guessed
+			switch {
+			case strings.HasPrefix(x.r.Header.Get("Content-Type"), "application/x-www-form-urlencoded"):
+				x.form = formQuery
+			case x.r.Header.Get("X-Amz-Target") == "":
+				x.form = formS3
+			}
 		}
 		return refusal
 	}

@@ -9,17 +9,16 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"sync"
+
+	"github.com/mobula-ml/mobula/internal/object"
 )
 
-// payload is the body of a request to S3. It notes what was wrong with it, so that the answer can say so whatever the handler made of the error.
+// payload is the body of a request to S3. What is wrong with it appears as the error that S3 has for it, and with nothing read, so that no reader
+// can take the body for complete.
 type payload struct {
 	r       io.ReadCloser
 	hash    hash.Hash // nil where the payload is not covered by the signature
 	claimed string
-
-	mu      sync.Mutex
-	refusal error
 }
 
 func (p *payload) Read(b []byte) (int, error) {
@@ -32,23 +31,17 @@ func (p *payload) Read(b []byte) (int, error) {
 	}
 	var refusal *authError
 	var bad *bodyError
-	if errors.As(err, &refusal) || errors.As(err, &bad) {
-		p.mu.Lock()
-		p.refusal = err
-		p.mu.Unlock()
-		return 0, err // with nothing read, no reader can take the body for complete
+	switch {
+	case errors.As(err, &refusal):
+		known := refusals[refusal.why]
+		return 0, &object.Error{Code: known.s3, Status: known.s3Status, Message: refusal.message}
+	case errors.As(err, &bad):
+		return 0, &object.Error{Code: bad.code, Status: http.StatusBadRequest, Message: bad.message}
 	}
 	return n, err
 }
 
 func (p *payload) Close() error { return p.r.Close() }
-
-// wrong is what was found wrong with the body so far, or nil.
-func (p *payload) wrong() error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.refusal
-}
 
 // bodyError says that a body is not what its headers announce.
 type bodyError struct{ code, message string }

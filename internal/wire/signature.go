@@ -82,11 +82,6 @@ func parseHeader(r *http.Request, text string) (*signature, *authError) {
 		}
 	}
 	s.when = r.Header.Get("X-Amz-Date")
-	if s.when == "" { // the Date header stands in for it
-		if t, err := http.ParseTime(r.Header.Get("Date")); err == nil {
-			s.when = t.UTC().Format(amzTime)
-		}
-	}
 	return s, s.fill(credential, signed, value)
 }
 

@@ -105,8 +105,14 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, erro
 	}
 	if r.ContentLength >= 0 {
 		body := make([]byte, r.ContentLength)
-		_, err := io.ReadFull(r.Body, body)
-		return body, err
+		if _, err := io.ReadFull(r.Body, body); err != nil {
+			return nil, err
+		}
+		// The end is where a body that verifies itself says whether it is genuine.
+		if _, err := io.ReadFull(r.Body, make([]byte, 1)); !errors.Is(err, io.EOF) {
+			return nil, err
+		}
+		return body, nil
 	}
 	var b bytes.Buffer
 	_, err := b.ReadFrom(http.MaxBytesReader(w, r.Body, limit))
@@ -124,42 +130,42 @@ func (s *signature) claimedHash(r *http.Request) string {
 var hexHash = regexp.MustCompile(`\A[0-9a-fA-F]{64}\z`)
 
 // verifyObject verifies a request to S3 and gives it a body that verifies itself as it is read.
-func (h *Handler) verifyObject(r *http.Request, s *signature, bucket string) (p identity.Principal, body *payload, err error) {
+func (h *Handler) verifyObject(r *http.Request, s *signature, bucket string) (p identity.Principal, err error) {
 	secret, p, err := h.caller(r, s)
 	if err != nil {
-		return p, nil, err
+		return p, err
 	}
-	body = &payload{r: r.Body}
+	body := &payload{r: r.Body}
 	if s.version == 2 {
 		if !s.goodV2(secret, r, bucket) {
-			return p, nil, refuse(mismatch, wrongSignature)
+			return p, refuse(mismatch, wrongSignature)
 		}
-		return p, body, nil
+		return p, nil
 	}
 	claimed := s.claimedHash(r)
 	if claimed == "" {
 		if !s.presigned {
-			return p, nil, refuse(malformed, "Missing required header for this request: x-amz-content-sha256")
+			return p, refuse(malformed, "Missing required header for this request: x-amz-content-sha256")
 		}
 		claimed = unsignedPayload
 	}
 	key := h.keys.get(secret, s)
 	if !s.good(key, r, claimed) {
-		return p, nil, refuse(mismatch, wrongSignature)
+		return p, refuse(mismatch, wrongSignature)
 	}
 	switch {
 	case claimed == unsignedPayload:
 	case strings.HasPrefix(claimed, "STREAMING-"):
 		if err := unchunk(r, body, claimed, s, key); err != nil {
-			return p, nil, err
+			return p, err
 		}
 	case hexHash.MatchString(claimed):
 		body.hash, body.claimed = sha256.New(), strings.ToLower(claimed)
 	default:
-		return p, nil, refuse(malformed, "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER, STREAMING-AWS4-HMAC-SHA256-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER or a SHA-256, and is '%s'", clip(claimed))
+		return p, refuse(malformed, "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER, STREAMING-AWS4-HMAC-SHA256-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER or a SHA-256, and is '%s'", clip(claimed))
 	}
 	r.Body = body
-	return p, body, nil
+	return p, nil
 }
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
