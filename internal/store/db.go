@@ -23,6 +23,8 @@ import (
 type Options struct {
 	Path  string // the SQLite file
 	World world.World
+	// Schema is the folder of migrations of a room that keeps a file of its own, with its own tables and without the platform's. Defaults to the platform's.
+	Schema fs.FS
 }
 
 // A DB is an open store.
@@ -61,7 +63,11 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 		return nil, err
 	}
 	writer.SetMaxOpenConns(1)
-	if err := migrate(ctx, writer); err != nil {
+	platform := o.Schema == nil
+	if platform {
+		o.Schema = migrations
+	}
+	if err := migrate(ctx, writer, o.Schema); err != nil {
 		writer.Close()
 		return nil, fmt.Errorf("open %s: %w", o.Path, err)
 	}
@@ -73,10 +79,10 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	reader.SetMaxOpenConns(max(4, 2*runtime.NumCPU()))
 	reader.SetMaxIdleConns(max(4, 2*runtime.NumCPU()))
 	db := &DB{World: o.World, writer: writer, reader: reader, wake: make(chan struct{}, 1), stop: make(chan struct{}), stopped: make(chan struct{})}
-	if err := writer.QueryRowContext(ctx, `SELECT COALESCE(MAX(seq), 0) FROM events`).Scan(&db.seq); err != nil {
-		db.writer.Close()
-		db.reader.Close()
-		return nil, err
+	if platform {
+		if err := writer.QueryRowContext(ctx, `SELECT COALESCE(MAX(seq), 0) FROM events`).Scan(&db.seq); err != nil {
+			return nil, errors.Join(err, db.writer.Close(), db.reader.Close())
+		}
 	}
 	go db.write()
 	return db, nil
@@ -99,7 +105,7 @@ func (db *DB) Close() error {
 var migrations embed.FS
 
 // migrate runs the numbered files that the folder has not seen, each in a transaction with the number it leaves behind.
-func migrate(ctx context.Context, db *sql.DB) error {
+func migrate(ctx context.Context, db *sql.DB, schema fs.FS) error {
 	if _, err := db.ExecContext(ctx, `CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL)`); err != nil {
 		return err
 	}
@@ -114,7 +120,7 @@ func migrate(ctx context.Context, db *sql.DB) error {
 			return fmt.Errorf("schema version %q: %w", text, err)
 		}
 	}
-	files, err := fs.Glob(migrations, "migrations/*.sql") // sorted by name, so by number
+	files, err := fs.Glob(schema, "migrations/*.sql") // sorted by name, so by number
 	if err != nil {
 		return err
 	}
@@ -122,7 +128,7 @@ func migrate(ctx context.Context, db *sql.DB) error {
 		return fmt.Errorf("%w: its schema is version %d, this program knows %d", ErrNewer, at, len(files))
 	}
 	for _, file := range files[at:] {
-		script, err := migrations.ReadFile(file)
+		script, err := fs.ReadFile(schema, file)
 		if err != nil {
 			return err
 		}

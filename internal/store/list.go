@@ -190,3 +190,18 @@ func (c *Collection[T]) fingerprint(s Scope, q Query) string {
 	sum := sha256.Sum256(b)
 	return base64.RawURLEncoding.EncodeToString(sum[:6])
 }
+
+// Each calls fn for every resource of the kind, in all scopes.
+func (c *Collection[T]) Each(tx *Tx, fn func(*T) error) error {
+	return tx.Query(func(rows *sql.Rows) error {
+		var doc string
+		if err := rows.Scan(&doc); err != nil {
+			return err
+		}
+		v, err := c.decode(doc)
+		if err != nil {
+			return err
+		}
+		return fn(v)
+	}, `SELECT doc FROM resources WHERE kind = ?`, c.kind)
+}
