@@ -14,8 +14,11 @@ type Lease struct {
 	Kind, Key string
 	Fence     int64 // grows with every claim of the task
 	Attempt   int   // failures in a row before this pass
+	Takeover  bool  // the process that ran the task before died with it, and nothing was committed since
 
 	engine    *Engine
+	started   time.Time
+	cancel    context.CancelFunc
 	takeovers int
 	signals   int64
 	lastError string

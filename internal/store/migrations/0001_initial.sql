@@ -75,6 +75,7 @@ CREATE TABLE tasks (
   PRIMARY KEY (kind, key)
 );
 CREATE INDEX tasks_due ON tasks (kind, owner, due);
+CREATE INDEX tasks_held ON tasks (lease_until) WHERE owner <> '';
 
 CREATE TABLE job_keys (
   access_key TEXT PRIMARY KEY,
