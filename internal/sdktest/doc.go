@@ -1,0 +1,3 @@
+// Package sdktest drives the server with the AWS SDK for Go. It is a module of its own, because the SDK's SageMaker client takes minutes to compile
+// and the product needs none of it: cd internal/sdktest && go test ./...
+package sdktest
