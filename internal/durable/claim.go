@@ -46,6 +46,7 @@ func suspicious(takeovers int) bool { return takeovers >= 2 }
 type candidate struct {
 	taskID
 	takeovers int
+	due       int64 // since when, in microseconds
 }
 
 // claimDue claims every due task that there is room for, starts them, and returns how long nothing will be due.
@@ -54,7 +55,7 @@ func (e *Engine) claimDue(ctx context.Context) (time.Duration, error) {
 	if err != nil {
 		return next, err
 	}
-	due, wait := e.choose(due)
+	due, survivor, wait := e.choose(due)
 	if len(due) == 0 {
 		return min(next, wait), nil
 	}
@@ -62,6 +63,11 @@ func (e *Engine) claimDue(ctx context.Context) (time.Duration, error) {
 	now := e.db.World.Now()
 	err = e.db.Update(ctx, func(tx *store.Tx) error {
 		leases = leases[:0]
+		if survivor != nil {
+			if err := e.goesLast(tx, survivor, now); err != nil {
+				return err
+			}
+		}
 		for _, t := range due {
 			l, err := e.claim(tx, t.taskID, now)
 			if err != nil {
@@ -110,7 +116,7 @@ func (e *Engine) findDue(ctx context.Context) (due []candidate, next time.Durati
 	take := func(rows *sql.Rows) error {
 		var t candidate
 		var at int64
-		if err := rows.Scan(&t.kind, &t.key, &t.takeovers, &at); err != nil {
+		if err := rows.Scan(&t.kind, &t.key, &t.takeovers, &t.due, &at); err != nil {
 			return err
 		}
 		switch wait := time.UnixMicro(at).Sub(now); {
@@ -127,11 +133,11 @@ func (e *Engine) findDue(ctx context.Context) (due []candidate, next time.Durati
 			if free <= 0 {
 				continue
 			}
-			if err := tx.Query(take, `SELECT kind, key, takeovers, due FROM tasks WHERE kind = ? AND owner = '' ORDER BY due LIMIT ?`, name, free+ahead); err != nil {
+			if err := tx.Query(take, `SELECT kind, key, takeovers, due, due FROM tasks WHERE kind = ? AND owner = '' ORDER BY due LIMIT ?`, name, free+ahead); err != nil {
 				return err
 			}
 		}
-		return tx.Query(take, `SELECT kind, key, takeovers + 1, lease_until FROM tasks WHERE owner <> '' ORDER BY lease_until LIMIT ?`, ahead)
+		return tx.Query(take, `SELECT kind, key, takeovers + 1, due, lease_until FROM tasks WHERE owner <> '' ORDER BY lease_until LIMIT ?`, ahead)
 	})
 	return due, next, err
 }
@@ -143,8 +149,8 @@ func (e *Engine) holds(t taskID) bool {
 }
 
 // choose leaves as many tasks of each kind as there is room for, and of the suspects at most one. Where a suspect has to wait for another,
-// wait says how long.
-func (e *Engine) choose(due []candidate) (chosen []candidate, wait time.Duration) {
+// wait says how long; the survivor is a suspect that has had its time alone.
+func (e *Engine) choose(due []candidate) (chosen []candidate, survivor *Lease, wait time.Duration) {
 	wait = idle
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -152,20 +158,19 @@ func (e *Engine) choose(due []candidate) (chosen []candidate, wait time.Duration
 	for name, k := range e.kinds {
 		room[name] = k.Concurrency - k.running
 	}
-	suspect := -1
 	if e.suspect != nil {
 		if wait = aloneFor - e.db.World.Now().Sub(e.suspect.started); wait <= 0 {
-			wait = idle
-			e.suspect = nil
+			wait, survivor, e.suspect = idle, e.suspect, nil
+		}
+	}
+	first := -1
+	for i, t := range due {
+		if suspicious(t.takeovers) && e.suspect == nil && room[t.kind] > 0 && (first < 0 || t.likelier(due[first])) {
+			first = i
 		}
 	}
 	for i, t := range due {
-		if suspicious(t.takeovers) && e.suspect == nil && room[t.kind] > 0 && (suspect < 0 || e.likelier(t, due[suspect])) {
-			suspect = i
-		}
-	}
-	for i, t := range due {
-		if suspicious(t.takeovers) && i != suspect {
+		if suspicious(t.takeovers) && i != first {
 			wait = min(wait, aloneFor)
 			continue
 		}
@@ -174,10 +179,16 @@ func (e *Engine) choose(due []candidate) (chosen []candidate, wait time.Duration
 			chosen = append(chosen, t)
 		}
 	}
-	return chosen, wait
+	return chosen, survivor, wait
 }
 
-// likelier says which of two suspects to try first. Chance decides between equals, so that one of them gets ahead of the others.
-func (e *Engine) likelier(a, b candidate) bool {
-	return a.takeovers > b.takeovers || a.takeovers == b.takeovers && e.db.World.Uint64()%2 == 0
+// likelier says which of two suspects to try first: the one that was there more often, and of equals the one that was not seen to survive.
+func (t candidate) likelier(other candidate) bool {
+	return t.takeovers > other.takeovers || t.takeovers == other.takeovers && t.due < other.due
+}
+
+// goesLast puts a suspect that did nothing wrong while it was alone behind its equals, for when the process dies after all.
+func (e *Engine) goesLast(tx *store.Tx, l *Lease, now time.Time) error {
+	_, err := tx.Exec(`UPDATE tasks SET due = ? WHERE kind = ? AND key = ? AND owner = ? AND fence = ?`, now.UnixMicro(), l.Kind, l.Key, e.o.Owner, l.Fence)
+	return err
 }

@@ -107,7 +107,7 @@ func (e *Engine) Start(ctx context.Context) error {
 	}
 	if e.o.Alone {
 		err := e.db.Update(ctx, func(tx *store.Tx) error {
-			_, err := tx.Exec(`UPDATE tasks SET owner = '', due = ?, takeovers = takeovers + 1 WHERE owner <> ''`, e.db.World.Now().UnixMicro())
+			_, err := tx.Exec(`UPDATE tasks SET owner = '', takeovers = takeovers + 1 WHERE owner <> ''`)
 			return err
 		})
 		if err != nil {

@@ -313,6 +313,9 @@ func TestMain(m *testing.M) {
 	if path := os.Getenv("DURABLE_TEST_CHILD"); path != "" {
 		child(path)
 	}
+	if path := os.Getenv("DURABLE_TEST_FAMILIES"); path != "" {
+		familiesUntilKilled(path)
+	}
 	if path := os.Getenv("DURABLE_TEST_BYSTANDERS"); path != "" {
 		bystanders(path)
 	}
