@@ -220,7 +220,7 @@ func python(t *testing.T) string {
 		path = filepath.Join("..", "..", ".cache", "venv", "bin", "python")
 	}
 	if _, err := os.Stat(path); err != nil {
-		t.Fatalf("%v. Try: make setup", err)
+		t.Fatalf("%v. Try: make setup-test", err)
 	}
 	return path
 }

@@ -9,9 +9,11 @@ import (
 	"unicode"
 )
 
-func (g *generator) types(b *bytes.Buffer) {
+// types writes the structs whose names begin with the letters from first to last.
+func (g *generator) types(b *bytes.Buffer, first, last byte) {
 	for _, n := range g.shapes {
-		if n.Type != "structure" {
+		initial := n.name[0] | 0x20 // in lower case
+		if n.Type != "structure" || initial < first || initial > last {
 			continue
 		}
 		fmt.Fprintf(b, "type %s struct {\n", n.name)
