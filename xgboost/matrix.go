@@ -145,6 +145,9 @@ func (m *Matrix) Rows() int { return m.rows }
 // Cols returns the number of features.
 func (m *Matrix) Cols() int { return m.cols }
 
+// Quantile says whether the matrix is one of bins, by NewQuantileDMatrix.
+func (m *Matrix) Quantile() bool { return m.maxBin != 0 }
+
 // Close frees the matrix. A training that uses it keeps what it needs. Closing twice is harmless.
 func (m *Matrix) Close() {
 	m.close.Do(func() {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 
 	"github.com/mobula-ml/mobula/xgboost"
 	"golang.org/x/sync/errgroup"
@@ -106,14 +107,21 @@ func readBlocks(files []string, shape shape, threads int) (blocks, error) {
 		return nil, err
 	}
 	result := make(blocks, len(pieces))
+	workers := max(min(threads, runtime.GOMAXPROCS(0)), 1)
+	buffers := make(chan []byte, workers) // Text is garbage the moment it is parsed, and there is a lot of it.
+	for range workers {
+		buffers <- nil
+	}
 	var group errgroup.Group
-	group.SetLimit(max(min(threads, runtime.GOMAXPROCS(0)), 1))
+	group.SetLimit(workers)
 	for i, piece := range pieces {
 		group.Go(func() error {
-			text, err := piece.read()
+			buf := <-buffers
+			text, err := piece.read(buf)
 			if err == nil {
 				result[i], err = parseBlock(text, shape)
 			}
+			buffers <- text[:0]
 			var bad *badLine
 			if errors.As(err, &bad) {
 				return piece.locate(bad)
@@ -141,15 +149,20 @@ func cut(files []string) ([]piece, error) {
 	return pieces, nil
 }
 
-// read returns the lines that begin in the piece. The byte before it tells whether a line begins at its very start.
-func (p piece) read() ([]byte, error) {
+// read returns the lines that begin in the piece, in buf where it is large enough. The byte before the piece tells whether a line
+// begins at its very start.
+func (p piece) read(buf []byte) ([]byte, error) {
 	f, err := os.Open(p.file)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
 	start := max(p.from-1, 0)
-	text := make([]byte, p.to-start, p.to-start+4096)
+	text := buf
+	if int64(cap(text)) < p.to-start {
+		text = make([]byte, 0, p.to-start+4096)
+	}
+	text = text[:p.to-start]
 	if _, err := f.ReadAt(text, start); err != nil {
 		return nil, err
 	}
@@ -288,21 +301,31 @@ func blankLine(text []byte, at int) (next int, blank bool) {
 	}
 }
 
-// matrix gives the blocks to the library: as batches of a quantile matrix, or in one piece where that cannot serve.
+// plainCells is up to where a plain matrix is made, which is quicker; a larger table goes into a quantile matrix, batch by batch, in
+// a fraction of the memory. The model is the same.
+const plainCells = 32 << 20
+
+// givenBackCells is from where on garbage is given back to the system at once, which takes milliseconds.
+const givenBackCells = 1 << 20
+
+// matrix gives the blocks to the library and lets go of them.
 func (b blocks) matrix(s shape, set settings, threads int, ref *xgboost.Matrix) (*xgboost.Matrix, error) {
 	var batches []xgboost.Batch
-	for _, one := range b {
+	rows := 0
+	for i, one := range b {
+		b[i] = block{}
 		if len(one.labels) > 0 {
 			batches = append(batches, xgboost.Batch{
 				Dense: xgboost.Dense{Data: one.features, Rows: len(one.labels), Cols: s.features()},
 				Info:  xgboost.Info{Labels: one.labels, Weights: one.weights},
 			})
+			rows += len(one.labels)
 		}
 	}
-	if len(batches) == 0 {
+	if rows == 0 {
 		return nil, errNoRow
 	}
-	if !needsPlain(set.params) {
+	if ref == nil && !needsPlain(set.params) && rows*s.features() > plainCells || ref != nil && ref.Quantile() {
 		bins := 0
 		if set.params.MaxBin != nil {
 			bins = *set.params.MaxBin
@@ -310,11 +333,18 @@ func (b blocks) matrix(s shape, set settings, threads int, ref *xgboost.Matrix) 
 		return xgboost.NewQuantileDMatrix(xgboost.Batches(batches...), xgboost.QuantileOptions{MaxBin: bins, Ref: ref, Threads: threads})
 	}
 	all := batches[0]
-	for _, more := range batches[1:] {
-		all.Dense.Data = append(all.Dense.Data, more.Dense.Data...)
-		all.Dense.Rows += more.Dense.Rows
-		all.Labels = append(all.Labels, more.Labels...)
-		all.Weights = append(all.Weights, more.Weights...)
+	if len(batches) > 1 {
+		all.Dense = xgboost.Dense{Data: make([]float32, 0, rows*s.features()), Rows: rows, Cols: s.features()}
+		all.Labels, all.Weights = make([]float32, 0, rows), nil
+		for i, one := range batches {
+			all.Dense.Data = append(all.Dense.Data, one.Dense.Data...)
+			all.Labels = append(all.Labels, one.Labels...)
+			all.Weights = append(all.Weights, one.Weights...)
+			batches[i] = xgboost.Batch{}
+		}
+	}
+	if rows*s.features() > givenBackCells {
+		debug.FreeOSMemory() // The library copies the table next, and the pieces of it are garbage.
 	}
 	return xgboost.NewDMatrix(all.Dense, all.Info, threads)
 }

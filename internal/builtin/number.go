@@ -2,6 +2,7 @@ package builtin
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"math"
 	"strconv"
@@ -26,20 +27,20 @@ func nextNumber(b []byte, at int) (v float32, next int, ok bool) {
 	if negative {
 		i++
 	}
-	var mantissa uint64
-	digits, scale := 0, 0
-	for ; i < len(b) && b[i]-'0' <= 9; i++ {
-		mantissa = mantissa*10 + uint64(b[i]-'0')
-		digits++
+	for i+1 < len(b) && b[i] == '0' && b[i+1]-'0' <= 9 {
+		i++ // A leading zero is no digit that counts.
 	}
+	first := i
+	mantissa, i := digitRun(b, i, 0)
+	digits, scale := i-first, 0
 	if i < len(b) && b[i] == '.' {
-		i++
-		fraction := i
-		for ; i < len(b) && b[i]-'0' <= 9; i++ {
-			mantissa = mantissa*10 + uint64(b[i]-'0')
+		if mantissa == 0 {
+			digits = 0
 		}
-		digits += i - fraction
+		fraction := i + 1
+		mantissa, i = digitRun(b, fraction, mantissa)
 		scale = i - fraction
+		digits += scale
 	}
 	// Nineteen digits fit 64 bits; an exponent, a space, a word or more digits take the long way.
 	if digits == 0 || digits > 19 || scale >= len(powersOf10) || i < len(b) && b[i] != ',' && b[i] != '\n' {
@@ -53,6 +54,27 @@ func nextNumber(b []byte, at int) (v float32, next int, ok bool) {
 		d = -d
 	}
 	return float32(d), i, true
+}
+
+// digitRun appends the digits at b[i:] to mantissa, eight at a time where it can, and returns the place behind them.
+func digitRun(b []byte, i int, mantissa uint64) (uint64, int) {
+	for i+8 <= len(b) {
+		word := binary.LittleEndian.Uint64(b[i:])
+		// Every byte is '0'…'9' when its high half is 3, and still is with 6 added.
+		const high, three = 0xf0f0f0f0f0f0f0f0, 0x3030303030303030
+		if word&high != three || (word+0x0606060606060606)&high != three {
+			break
+		}
+		word -= three
+		word = word*10 + word>>8 // pairs of digits, in every other byte
+		word = (word&0x000000ff000000ff*(100+1000000<<32) + word>>16&0x000000ff000000ff*(1+10000<<32)) >> 32
+		mantissa = mantissa*100000000 + word
+		i += 8
+	}
+	for ; i < len(b) && b[i]-'0' <= 9; i++ {
+		mantissa = mantissa*10 + uint64(b[i]-'0')
+	}
+	return mantissa, i
 }
 
 // powersOf10 are exact in float64.

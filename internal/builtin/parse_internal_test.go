@@ -73,7 +73,7 @@ func TestPiecesMeetAtEveryByte(t *testing.T) {
 				if p.from == p.to {
 					continue
 				}
-				lines, err := p.read()
+				lines, err := p.read(nil)
 				if err != nil {
 					t.Fatal(err)
 				}

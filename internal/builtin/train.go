@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"strconv"
 	"strings"
 
@@ -65,6 +66,9 @@ func (p *process) loadChannels(s settings, threads int) (train *xgboost.Matrix, 
 		m, err := channel.load(s, threads, train)
 		if err != nil {
 			return nil, nil, err
+		}
+		if m.Rows()*m.Cols() > givenBackCells {
+			debug.FreeOSMemory() // The rows are the library's now.
 		}
 		p.printf("%s matrix has %d rows and %d columns", strings.ToUpper(name[:1])+name[1:], m.Rows(), m.Cols())
 		if train == nil {
