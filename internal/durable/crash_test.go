@@ -141,7 +141,7 @@ func TestKilledAtAnyMoment(t *testing.T) {
 			t.Fatal(err)
 		}
 		out.Read(make([]byte, 1))
-		time.Sleep(time.Duration(rng.IntN(8000)) * time.Microsecond)
+		time.Sleep(time.Duration(rng.IntN(20_000)) * time.Microsecond)
 		cmd.Process.Kill()
 		cmd.Wait()
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/url"
+	"os"
 	"path"
 	"runtime"
 	"strconv"
@@ -23,6 +24,8 @@ import (
 type Options struct {
 	Path  string // the SQLite file
 	World world.World
+	// KeepEvents is how many of the newest events are kept; older ones go when every consumer has had them. Defaults to 500,000.
+	KeepEvents int
 	// Schema is the folder of migrations of a room that keeps a file of its own, with its own tables and without the platform's. Defaults to the platform's.
 	Schema fs.FS
 }
@@ -42,6 +45,8 @@ type DB struct {
 
 	bell bell
 	seq  int64 // of the last event, known to the writer alone
+
+	keepEvents int64
 }
 
 // ErrClosed is given by a store that is closed.
@@ -54,6 +59,12 @@ var ErrNewer = errors.New("the data folder was written by a newer version of Mob
 func Open(ctx context.Context, o Options) (*DB, error) {
 	if o.World == nil {
 		o.World = world.Real()
+	}
+	if o.KeepEvents == 0 {
+		o.KeepEvents = 500_000
+	}
+	if err := makePrivate(o.Path); err != nil {
+		return nil, err
 	}
 	dsn := func(more string) string {
 		return "file:" + (&url.URL{Path: o.Path}).EscapedPath() + "?_journal_mode=WAL&_synchronous=FULL&_busy_timeout=10000&_foreign_keys=on" + more
@@ -78,7 +89,8 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	}
 	reader.SetMaxOpenConns(max(4, 2*runtime.NumCPU()))
 	reader.SetMaxIdleConns(max(4, 2*runtime.NumCPU()))
-	db := &DB{World: o.World, writer: writer, reader: reader, wake: make(chan struct{}, 1), stop: make(chan struct{}), stopped: make(chan struct{})}
+	db := &DB{World: o.World, writer: writer, reader: reader, wake: make(chan struct{}, 1), stop: make(chan struct{}), stopped: make(chan struct{}),
+		keepEvents: int64(o.KeepEvents)}
 	if platform {
 		if err := writer.QueryRowContext(ctx, `SELECT COALESCE(MAX(seq), 0) FROM events`).Scan(&db.seq); err != nil {
 			return nil, errors.Join(err, db.writer.Close(), db.reader.Close())
@@ -86,6 +98,19 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	}
 	go db.write()
 	return db, nil
+}
+
+// makePrivate makes the file where it is not there, for its owner alone, because it holds the keys of jobs. SQLite gives the files beside
+// it the same mode. A file that is there is not even opened: to close it would end the locks that this process has on it.
+func makePrivate(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return f.Close()
 }
 
 // Close ends the store after the updates that were already handed in.

@@ -29,8 +29,24 @@ func (tx *Tx) Emit(e Event) error {
 	}
 	tx.db.seq++
 	tx.events++
+	if tx.db.seq%trimEvery == 0 {
+		if err := tx.trimEvents(); err != nil {
+			return err
+		}
+	}
 	_, err := tx.Exec(`INSERT INTO events (seq, version, time, type, resource, cause, data) VALUES (?, ?, ?, ?, ?, ?, ?)`,
 		tx.db.seq, envelope, tx.db.World.Now().UnixMicro(), e.Type, e.Resource, e.Cause, string(e.Data))
+	return err
+}
+
+// trimEvery is after how many events the oldest are looked at: rarely enough to cost nothing, often enough to remove few at a time.
+const trimEvery = 500
+
+// trimEvents removes events older than the newest Options.KeepEvents, as far as every consumer has had them. A consumer that is never run
+// again keeps them all; it is for the program that drops one to remove its row.
+func (tx *Tx) trimEvents() error {
+	oldest := tx.db.seq - tx.db.keepEvents
+	_, err := tx.Exec(`DELETE FROM events WHERE seq <= ? AND seq <= COALESCE((SELECT MIN(seq) FROM consumers), ?)`, oldest, oldest)
 	return err
 }
 
@@ -64,7 +80,8 @@ func (tx *Tx) LastEvent() (seq int64, err error) {
 // eventPage is how many events are read at a time.
 const eventPage = 200
 
-// Follow calls fn for every event after a sequence number, in order and without a gap, and waits for more until ctx ends or fn gives an error.
+// Follow calls fn for every event after a sequence number, in order and without a gap, and waits for more until ctx ends, the store closes
+// or fn gives an error. It begins with the oldest event that is kept where the number is of an older one.
 func (db *DB) Follow(ctx context.Context, after int64, fn func(Event) error) error {
 	for {
 		rung := db.bell.listen() // before reading: an event that comes after the read rings this bell
@@ -88,35 +105,26 @@ func (db *DB) Follow(ctx context.Context, after int64, fn func(Event) error) err
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
+		case <-db.stop:
+			return ErrClosed
 		case <-rung:
 		}
 	}
 }
 
 // Consume gives every event to fn exactly once, over restarts too: what fn changes and the consumer's place among the events are committed
-// together. It returns when ctx ends or fn gives an error; the event that gave it comes again with the next Consume of that name.
+// together. It returns when ctx ends, the store closes or fn gives an error; the event that gave it comes again with the next Consume of
+// that name, and those before it do not.
 func (db *DB) Consume(ctx context.Context, name string, fn func(tx *Tx, e Event) error) error {
 	for {
 		rung := db.bell.listen()
-		n := 0
-		err := db.Update(ctx, func(tx *Tx) error {
-			var after int64
-			if _, err := tx.one([]any{&after}, `SELECT seq FROM consumers WHERE name = ?`, name); err != nil {
-				return err
-			}
-			events, err := tx.Events(after, consumeBatch)
-			if n = len(events); err != nil || n == 0 {
-				return err
-			}
-			for _, e := range events {
-				if err := fn(tx, e); err != nil {
-					return fmt.Errorf("event %d (%s): %w", e.Seq, e.Type, err)
+		n, err := db.consume(ctx, name, consumeBatch, fn)
+		if err != nil {
+			if n > 0 { // it took the good ones before it along
+				if _, again := db.consume(ctx, name, n, fn); again != nil {
+					return again
 				}
 			}
-			_, err = tx.Exec(`INSERT INTO consumers (name, seq) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET seq = excluded.seq`, name, events[n-1].Seq)
-			return err
-		})
-		if err != nil {
 			return err
 		}
 		if n == consumeBatch {
@@ -125,9 +133,35 @@ func (db *DB) Consume(ctx context.Context, name string, fn func(tx *Tx, e Event)
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
+		case <-db.stop:
+			return ErrClosed
 		case <-rung:
 		}
 	}
+}
+
+// consume gives at most limit events to fn in one update, and returns how many fn took.
+func (db *DB) consume(ctx context.Context, name string, limit int, fn func(tx *Tx, e Event) error) (n int, err error) {
+	err = db.Update(ctx, func(tx *Tx) error {
+		n = 0
+		var after int64
+		if _, err := tx.one([]any{&after}, `SELECT seq FROM consumers WHERE name = ?`, name); err != nil {
+			return err
+		}
+		events, err := tx.Events(after, limit)
+		if err != nil || len(events) == 0 {
+			return err
+		}
+		for _, e := range events {
+			if err := fn(tx, e); err != nil {
+				return fmt.Errorf("event %d (%s): %w", e.Seq, e.Type, err)
+			}
+			n++
+		}
+		_, err = tx.Exec(`INSERT INTO consumers (name, seq) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET seq = excluded.seq`, name, events[n-1].Seq)
+		return err
+	})
+	return n, err
 }
 
 // consumeBatch is how many events a consumer takes in one update; the others' updates wait as long.

@@ -10,7 +10,7 @@ import (
 // ErrTokenReused is given where a token comes with a request other than the one it came with first.
 var ErrTokenReused = errors.New("the client token was used with a different request before")
 
-// tokenLife is how long a token is remembered.
+// tokenLife is how long a token is remembered; AWS does not say how long it does.
 const tokenLife = 8 * 24 * time.Hour
 
 // Idempotent looks a client's token up. Where the same request came with it before, seen is true and result is what was remembered.
@@ -20,7 +20,8 @@ func (tx *Tx) Idempotent(s Scope, operation, token string, request []byte) (resu
 		return "", false, nil
 	}
 	var known string
-	seen, err = tx.one([]any{&known, &result}, `SELECT request, result FROM tokens WHERE account = ? AND region = ? AND operation = ? AND token = ?`, s.Account, s.Region, operation, token)
+	seen, err = tx.one([]any{&known, &result}, `SELECT request, result FROM tokens WHERE account = ? AND region = ? AND operation = ? AND token = ? AND created >= ?`,
+		s.Account, s.Region, operation, token, tx.db.World.Now().Add(-tokenLife).UnixMicro())
 	if err == nil && seen && known != requestSum(request) {
 		err = ErrTokenReused
 	}

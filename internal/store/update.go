@@ -101,6 +101,11 @@ func (db *DB) commit(batch []*update) {
 
 func (db *DB) attempt(batch []*update, results []error) (after []func(), err error) {
 	before := db.seq
+	defer func() {
+		if err != nil { // the numbers given to events are free again
+			db.seq = before
+		}
+	}()
 	ctx := context.Background() // a caller that goes away does not take the others' commit with it
 	raw, err := db.writer.BeginTx(ctx, nil)
 	if err != nil {
@@ -125,7 +130,6 @@ func (db *DB) attempt(batch []*update, results []error) (after []func(), err err
 				return nil, nil
 			}
 			if _, err := raw.Exec(`ROLLBACK TO u`); err != nil {
-				db.seq = before
 				return nil, err
 			}
 		} else {
@@ -134,13 +138,11 @@ func (db *DB) attempt(batch []*update, results []error) (after []func(), err err
 		}
 		if len(batch) > 1 {
 			if _, err := raw.Exec(`RELEASE u`); err != nil {
-				db.seq = before
 				return nil, err
 			}
 		}
 	}
 	if err := raw.Commit(); err != nil {
-		db.seq = before
 		return nil, err
 	}
 	if events > 0 {

@@ -294,6 +294,9 @@ func consumers(t *testing.T, open func() *store.DB) {
 	if err := consume("r4", broken); !errors.Is(err, broken) {
 		t.Fatal(err)
 	}
+	if p := list(t, db, store.Query{}); len(p.Items) != 4 {
+		t.Errorf("%d things, want the 4 before the event that failed", len(p.Items))
+	}
 	db.Close()
 	db = open()
 	defer db.Close()
