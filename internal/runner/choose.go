@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"strings"
 	"time"
 )
@@ -49,7 +50,7 @@ func Probe(ctx context.Context, opts Options) Choice {
 	}
 	var failures []string
 	for _, userNamespace := range modes {
-		err := probeNamespaces(ctx, opts.executable(), userNamespace)
+		err := probeNamespaces(ctx, opts.program(), userNamespace)
 		if err == nil && userNamespace {
 			return Choice{Runner: Namespace, Reason: "this machine lets the user make namespaces", UserNamespace: true}
 		}
@@ -76,7 +77,7 @@ func Choose(ctx context.Context, mode string, opts Options) (Runner, Choice, err
 	if mode == Namespace && choice.Runner != Namespace {
 		return nil, choice, errors.New(strings.Join(append([]string{choice.Reason}, choice.Advice...), ". Try: "))
 	}
-	r := &supervised{kind: choice.Runner, executable: opts.executable(), hidden: opts.Hidden}
+	r := &supervised{kind: choice.Runner, program: opts.program(), executable: opts.executable(), hidden: opts.Hidden}
 	if choice.Runner == Namespace {
 		r.url, r.attributes = namespaceURL, namespaceAttributes(choice.UserNamespace)
 		if !cgroupsUsable() {
@@ -88,7 +89,15 @@ func Choose(ctx context.Context, mode string, opts Options) (Runner, Choice, err
 	return r, choice, nil
 }
 
-// executable is the program to start supervisors from.
+// program is what supervisors are started from: this very program, also when another was installed in its place meanwhile.
+func (o Options) program() string {
+	if o.Executable == "" && runtime.GOOS == "linux" {
+		return "/proc/self/exe"
+	}
+	return o.executable()
+}
+
+// executable is the program's path.
 func (o Options) executable() string {
 	if o.Executable != "" {
 		return o.Executable

@@ -24,8 +24,8 @@ type hostPlan struct {
 	Mounts     []Mount
 	VCPUs      int
 	HostsFile  string
-	Address    string
 	Executable string
+	Address    string
 	Hidden     []string
 	HomeFiles  map[string]string
 }

@@ -17,9 +17,11 @@ import (
 
 // supervised is a runner whose jobs are supervisor processes. The kinds differ in what the supervisor makes of it.
 type supervised struct {
-	kind       string
-	url        string
-	notes      []string
+	kind  string
+	url   string
+	notes []string
+	// program starts supervisors; executable is its path for hosts that share the machine's files.
+	program    string
 	executable string
 	hidden     []string
 	// attributes are how the supervisor's process starts: its namespaces, where it has some.
@@ -100,7 +102,7 @@ func (r *supervised) startSupervisor(spec Spec, lock, listener *os.File) error {
 	}
 	defer orderRead.Close()
 	defer orderWrite.Close()
-	cmd := exec.Command(r.executable, command, "supervise", spec.Dir)
+	cmd := exec.Command(r.program, command, "supervise", spec.Dir)
 	cmd.Dir = spec.Dir
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH")} // everything else is in the order
 	cmd.Stdout, cmd.Stderr = log, log

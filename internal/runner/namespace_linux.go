@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // hostExecutable is where a host sees the server's executable; its folder is in the PATH.
@@ -17,6 +18,9 @@ const (
 	hostExecutable = "/opt/mobula/bin/mobula"
 	hostHome       = "/opt/mobula/home"
 )
+
+// startLimit is how long a host may take for a step of its start. They take milliseconds, unless a file system of the machine hangs.
+const startLimit = 60 * time.Second
 
 // namespaceHosts gives every host mount, pid, uts, ipc and net namespaces of its own. The supervisor itself lives in a net
 // namespace made for the job (and, without root, in a user namespace), where the bridge between the hosts is.
@@ -31,6 +35,7 @@ type namespaceHosts struct {
 type namespaceHost struct {
 	pid    int // 0 when it has been collected
 	orders *os.File
+	pipe   *os.File // report reads it
 	report *json.Decoder
 	cgroup cgroup
 }
@@ -94,7 +99,7 @@ func (h *namespaceHosts) startHost(i int, log *os.File) (*namespaceHost, error) 
 		return nil, err
 	}
 	defer null.Close()
-	host := &namespaceHost{orders: ordersWrite, report: json.NewDecoder(reportRead)}
+	host := &namespaceHost{orders: ordersWrite, pipe: reportRead, report: json.NewDecoder(reportRead)}
 	// The lock goes along: the job counts as alive until its hosts are gone, too.
 	host.pid, err = syscall.ForkExec("/proc/self/exe", []string{"mobula", command, "host"}, &syscall.ProcAttr{
 		Dir: "/", Env: []string{"PATH=" + h.file.Environment["PATH"]},
@@ -143,7 +148,10 @@ func (h *namespaceHosts) tell(word string) error {
 			return fmt.Errorf("%s: %w", HostName(i+1), h.reported(i, err))
 		}
 	}
-	for i := range h.hosts {
+	for i, host := range h.hosts {
+		if err := host.pipe.SetReadDeadline(time.Now().Add(startLimit)); err != nil {
+			return err
+		}
 		if err := h.reported(i, nil); err != nil {
 			return fmt.Errorf("%s: %w", HostName(i+1), err)
 		}
@@ -155,7 +163,7 @@ func (h *namespaceHosts) tell(word string) error {
 func (h *namespaceHosts) reported(i int, otherwise error) error {
 	var report hostReport
 	if err := h.hosts[i].report.Decode(&report); err != nil {
-		return fmt.Errorf("the host ended while it started: %w", err)
+		return fmt.Errorf("the host ended or hung while it started: %w", err)
 	}
 	if report.Error != "" {
 		return fmt.Errorf("%s", report.Error)
@@ -177,6 +185,7 @@ func (h *namespaceHosts) signal(sig syscall.Signal) {
 
 func (h *namespaceHosts) result(i int, ws syscall.WaitStatus) (int, string) {
 	h.hosts[i].pid = 0
+	_ = h.hosts[i].pipe.SetReadDeadline(time.Time{}) // the host has ended, so the pipe has all it will ever have
 	var report hostReport
 	if err := h.hosts[i].report.Decode(&report); err == nil {
 		return report.Code, report.Signal

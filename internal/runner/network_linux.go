@@ -21,6 +21,8 @@ const (
 	hostInterface = "eth0"
 	// platformPatience is how long a host's connection waits for a server that is restarting.
 	platformPatience = 60 * time.Second
+	// platformConnections is how many connections of a job's hosts to the platform are open at a time; more wait.
+	platformConnections = 4096
 )
 
 func hostAddress(n int) string { return fmt.Sprintf("10.88.0.%d", 10+n) }
@@ -130,12 +132,15 @@ func joinNetwork(address string) error {
 func (n *network) forward() {
 	var conns sync.WaitGroup
 	defer conns.Wait()
+	slots := make(chan struct{}, platformConnections)
 	for {
+		slots <- struct{}{}
 		host, err := n.platform.Accept()
 		if err != nil {
 			return
 		}
 		conns.Go(func() {
+			defer func() { <-slots }()
 			defer host.Close()
 			server, err := n.dialServer()
 			if err != nil {

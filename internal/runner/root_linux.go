@@ -237,7 +237,7 @@ func (b *rootBuilder) addPrivate() error {
 		}
 	}
 	if err := bind(b.plan.Executable, b.root+resolve(hostExecutable)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err // a server whose executable was replaced has none to show; running jobs do not mind
+		return err // a server whose executable was deleted under it has none to show
 	}
 	for name, source := range b.plan.HomeFiles {
 		target := filepath.Join(b.root+resolve(hostHome), name)

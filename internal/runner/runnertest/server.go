@@ -104,19 +104,32 @@ func platform(t *testing.T, e env) {
 	spec.PlatformSocket = filepath.Join(t.TempDir(), "platform.sock")
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprintln(w, "platform says", r.URL.Path) })
 	if e.Isolated {
-		// The server is not there when the job asks, as while it restarts.
-		spec.Command = []string{"sh", "-c", "echo asking; mobula runnertest-fetch " + e.PlatformURL() + "/one && mobula runnertest-fetch " + e.PlatformURL() + "/two"}
+		// The server is not there when the job asks, as while it restarts; and then it restarts.
+		spec.Command = []string{"sh", "-c", "echo asking; mobula runnertest-fetch $0/one; while [ ! -e /opt/ml/go ]; do sleep 0.01; done; echo again; mobula runnertest-fetch $0/two",
+			e.PlatformURL()}
 		job := e.start(t, spec)
+		serve := func() *http.Server {
+			listener, err := net.Listen("unix", spec.PlatformSocket)
+			if err != nil {
+				t.Fatal(err)
+			}
+			server := &http.Server{Handler: handler}
+			go server.Serve(listener)
+			return server
+		}
 		awaitLog(t, job, "algo-1", "asking")
-		listener, err := net.Listen("unix", spec.PlatformSocket)
-		if err != nil {
+		server := serve()
+		awaitLog(t, job, "algo-1", "/one")
+		if err := server.Close(); err != nil {
 			t.Fatal(err)
 		}
-		server := &http.Server{Handler: handler}
-		go server.Serve(listener)
-		defer server.Close()
+		if err := os.WriteFile(filepath.Join(runner.HostDir(spec.Dir, 1), "ml/go"), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		awaitLog(t, job, "algo-1", "again")
+		defer serve().Close()
 		want(t, job, wait(t, job), runner.Completed, "")
-		if log := read(job.LogPath("algo-1")); !strings.Contains(log, "platform says /one\nplatform says /two\n") {
+		if log := read(job.LogPath("algo-1")); log != "asking\nplatform says /one\nagain\nplatform says /two\n" {
 			t.Error(log)
 		}
 		return

@@ -142,7 +142,13 @@ func await(t *testing.T, what string, there func() bool) {
 // awaitLog waits until the host printed text.
 func awaitLog(t *testing.T, job runner.Job, host, text string) {
 	t.Helper()
-	await(t, host+" prints "+text, func() bool { return strings.Contains(read(job.LogPath(host)), text) })
+	await(t, host+" prints "+text, func() bool {
+		there := strings.Contains(read(job.LogPath(host)), text)
+		if status, err := job.Status(); !there && err == nil && status.State.Final() && !strings.Contains(read(job.LogPath(host)), text) {
+			t.Fatalf("%s %q before %s printed %q: %s", status.State, status.Reason, host, text, read(job.LogPath(host)))
+		}
+		return there
+	})
 }
 
 // running tells whether some process of the machine has mark in its command line.
