@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"sync"
@@ -74,7 +75,8 @@ func readRoot(file string) (c Credentials, err error) {
 	return c, nil
 }
 
-// makeRoot writes a new pair under a temporary name first, so that a crash leaves no half of it.
+// makeRoot writes a new pair under a temporary name first, so that a crash leaves no half of it. Of two that make one at a time, the first
+// to give it its name wins, and the other uses that.
 func makeRoot(file string) (Credentials, error) {
 	c := newPair("AKIA")
 	b, err := json.MarshalIndent(c, "", "  ")
@@ -93,7 +95,25 @@ func makeRoot(file string) (Credentials, error) {
 	if err := errors.Join(f.Sync(), f.Close()); err != nil {
 		return c, err
 	}
-	return c, os.Rename(f.Name(), file)
+	switch err := os.Link(f.Name(), file); {
+	case errors.Is(err, os.ErrExist):
+		return readRoot(file)
+	case err != nil: // a file system without links
+		if err := os.Rename(f.Name(), file); err != nil {
+			return c, err
+		}
+	}
+	return c, syncFolder(filepath.Dir(file))
+}
+
+// syncFolder makes the names in a folder outlive a power cut.
+func syncFolder(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return d.Sync()
 }
 
 func newPair(prefix string) Credentials {
@@ -108,22 +128,48 @@ type IssueOptions struct {
 	TTL                              time.Duration
 }
 
+// keptExpired is how long a key that has expired is still known by its own error.
+const keptExpired = 24 * time.Hour
+
 // Issue makes a key for a job. It is on disk when Issue returns.
 func (k *Keys) Issue(ctx context.Context, o IssueOptions) (Credentials, error) {
 	c := newPair("ASIA")
 	var token [48]byte
 	rand.Read(token[:])
 	c.SessionToken = base64.StdEncoding.EncodeToString(token[:])
-	c.Expires = k.db.World.Now().Add(o.TTL)
+	now := k.db.World.Now()
+	c.Expires = now.Add(o.TTL)
 	err := k.db.Update(ctx, func(tx *store.Tx) error {
-		if _, err := tx.Exec(`DELETE FROM job_keys WHERE expires < ?`, k.db.World.Now().Add(-24*time.Hour).UnixMicro()); err != nil {
+		if _, err := tx.Exec(`DELETE FROM job_keys WHERE expires < ?`, now.Add(-keptExpired).UnixMicro()); err != nil {
 			return err
 		}
 		_, err := tx.Exec(`INSERT INTO job_keys (access_key, secret, token, account, region, role, job, expires) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
 			c.AccessKeyID, c.SecretAccessKey, c.SessionToken, o.Account, o.Region, o.RoleARN, o.JobARN, c.Expires.UnixMicro())
 		return err
 	})
-	return c, err
+	if err != nil {
+		return Credentials{}, fmt.Errorf("issue a key for %s: %w", o.JobARN, err)
+	}
+	k.forget(func(j jobKey) bool { return j.Expires.Before(now.Add(-keptExpired)) })
+	return c, nil
+}
+
+// Extend lets the keys of a job live for another ttl from now, where they would have ended sooner. ErrUnknownKey says that the job has none.
+func (k *Keys) Extend(ctx context.Context, jobARN string, ttl time.Duration) error {
+	until := k.db.World.Now().Add(ttl).UnixMicro()
+	var n int64
+	err := k.db.Update(ctx, func(tx *store.Tx) (err error) {
+		n, err = tx.Exec(`UPDATE job_keys SET expires = CASE WHEN expires < ? THEN ? ELSE expires END WHERE job = ?`, until, until, jobARN)
+		return err
+	})
+	if err == nil && n == 0 {
+		err = ErrUnknownKey
+	}
+	if err != nil {
+		return fmt.Errorf("extend the key of %s: %w", jobARN, err)
+	}
+	k.forget(func(j jobKey) bool { return j.principal.JobARN == jobARN })
+	return nil
 }
 
 // Revoke ends every key of a job.
@@ -133,16 +179,17 @@ func (k *Keys) Revoke(ctx context.Context, jobARN string) error {
 		return err
 	})
 	if err != nil {
-		return err
+		return fmt.Errorf("revoke the key of %s: %w", jobARN, err)
 	}
+	k.forget(func(j jobKey) bool { return j.principal.JobARN == jobARN })
+	return nil
+}
+
+// forget drops keys from memory, after what made them stale is on disk.
+func (k *Keys) forget(stale func(jobKey) bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	for id, j := range k.cache {
-		if j.principal.JobARN == jobARN {
-			delete(k.cache, id)
-		}
-	}
-	return nil
+	maps.DeleteFunc(k.cache, func(_ string, j jobKey) bool { return stale(j) })
 }
 
 // Lookup returns the secret of an access key and who acts with it.
@@ -168,7 +215,7 @@ func (k *Keys) Lookup(ctx context.Context, accessKey, sessionToken string) (secr
 }
 
 func (k *Keys) load(ctx context.Context, accessKey string) (j jobKey, err error) {
-	k.mu.Lock() // held while reading, so that Revoke cannot come between the read and the cache
+	k.mu.Lock() // held while reading, so that no change comes between the read and the cache
 	defer k.mu.Unlock()
 	found := false
 	err = k.db.View(ctx, func(tx *store.Tx) error {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -55,6 +56,18 @@ func TestKeys(t *testing.T) {
 	refused("wrong token", "x", identity.ErrBadToken)
 	clock.Advance(time.Hour)
 	refused("expired", job.SessionToken, identity.ErrExpired)
+	if err := keys.Extend(t.Context(), "job", time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	clock.Advance(time.Hour - time.Second)
+	if _, _, err := keys.Lookup(t.Context(), job.AccessKeyID, job.SessionToken); err != nil {
+		t.Errorf("extended: %v", err)
+	}
+	clock.Advance(time.Second)
+	refused("expired again", job.SessionToken, identity.ErrExpired)
+	if err := keys.Extend(t.Context(), "another job", time.Hour); !errors.Is(err, identity.ErrUnknownKey) {
+		t.Errorf("extending what is not there: %v", err)
+	}
 	if err := keys.Revoke(t.Context(), "job"); err != nil {
 		t.Fatal(err)
 	}
@@ -65,5 +78,33 @@ func TestKeys(t *testing.T) {
 	}
 	if _, err := identity.OpenKeys(db, file, self); err == nil {
 		t.Error("a file without a pair was taken")
+	}
+}
+
+// Two processes that start on a new folder at a time must end up with one pair, and a reader never sees half of it.
+func TestOnePairAFolder(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	file := filepath.Join(dir, "keys.json")
+	var wg sync.WaitGroup
+	roots := make([]identity.Credentials, 16)
+	for i := range roots {
+		wg.Go(func() {
+			keys, err := identity.OpenKeys(nil, file, identity.Principal{})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			roots[i] = keys.Root
+		})
+	}
+	wg.Wait()
+	for _, r := range roots {
+		if r != roots[0] || r.SecretAccessKey == "" {
+			t.Errorf("pairs %s and %s", r.AccessKeyID, roots[0].AccessKeyID)
+		}
+	}
+	if entries, err := os.ReadDir(dir); err != nil || len(entries) != 1 {
+		t.Errorf("%d files are left: %v", len(entries), err)
 	}
 }
