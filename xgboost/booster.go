@@ -148,15 +148,9 @@ func (b *booster) load(model []byte) error {
 	})
 }
 
-// kindOfOutput values for predict.
-const (
-	transformed = 0
-	margin      = 1
-)
-
 // predictDense reads x where it lies. It may run at the same time as itself.
-func (b *booster) predictDense(x Dense, output int) ([]float32, error) {
-	array, config := C.CString(denseInterface(x)), C.CString(predictConfig(output))
+func (b *booster) predictDense(x Dense) ([]float32, error) {
+	array, config := C.CString(denseInterface(x)), C.CString(predictConfig)
 	defer C.free(unsafe.Pointer(array))
 	defer C.free(unsafe.Pointer(config))
 	var values *C.float
@@ -168,8 +162,8 @@ func (b *booster) predictDense(x Dense, output int) ([]float32, error) {
 	return floats(values, size, err)
 }
 
-func (b *booster) predictMatrix(m *Matrix, output int) ([]float32, error) {
-	config := C.CString(predictConfig(output))
+func (b *booster) predictMatrix(m *Matrix) ([]float32, error) {
+	config := C.CString(predictConfig)
 	defer C.free(unsafe.Pointer(config))
 	var values *C.float
 	var size C.uint64_t
@@ -180,9 +174,8 @@ func (b *booster) predictMatrix(m *Matrix, output int) ([]float32, error) {
 	return floats(values, size, err)
 }
 
-func predictConfig(output int) string {
-	return fmt.Sprintf(`{"type":%d,"training":false,"iteration_begin":0,"iteration_end":0,"strict_shape":false,"missing":NaN,"cache_id":0}`, output)
-}
+// predictConfig asks for transformed predictions by all trees, one row after another.
+const predictConfig = `{"type":0,"training":false,"iteration_begin":0,"iteration_end":0,"strict_shape":false,"missing":NaN,"cache_id":0}`
 
 func floats(values *C.float, size C.uint64_t, err error) ([]float32, error) {
 	if err != nil {

@@ -60,7 +60,7 @@ type Matrix struct {
 	close    sync.Once
 }
 
-// NewDMatrix copies x and info into a plain matrix. Its options are as for NewQuantileDMatrix, without bins.
+// NewDMatrix copies x and info into a plain matrix, by that many threads; 0 is the machine's cores.
 func NewDMatrix(x Dense, info Info, threads int) (*Matrix, error) {
 	if err := x.check(); err != nil {
 		return nil, err
@@ -80,7 +80,7 @@ func NewDMatrix(x Dense, info Info, threads int) (*Matrix, error) {
 	})
 }
 
-// NewSparseDMatrix copies x and info into a plain matrix.
+// NewSparseDMatrix copies x and info into a plain matrix, by that many threads; 0 is the machine's cores.
 func NewSparseDMatrix(x Sparse, info Info, threads int) (*Matrix, error) {
 	if err := x.check(); err != nil {
 		return nil, err
@@ -109,11 +109,11 @@ func NewSparseDMatrix(x Sparse, info Info, threads int) (*Matrix, error) {
 }
 
 // build makes a matrix on a thread of its own and gives it its labels.
-func build(info Info, make func(*C.mx_handle) error) (*Matrix, error) {
+func build(info Info, create func(*C.mx_handle) error) (*Matrix, error) {
 	m := &Matrix{names: info.FeatureNames, types: info.FeatureTypes}
 	err := onOwnThread(func() error {
 		var h C.mx_handle // Not in m, whose other fields C must not see.
-		if err := make(&h); err != nil {
+		if err := create(&h); err != nil {
 			return err
 		}
 		m.handle = h

@@ -107,7 +107,7 @@ func (m *Model) library() (*booster, error) {
 			}
 			if err == nil && m.inPlace() {
 				// The first prediction configures the booster, which must not happen in two threads at once.
-				_, err = b.predictDense(Dense{Data: make([]float32, m.features), Rows: 1, Cols: m.features}, transformed)
+				_, err = b.predictDense(Dense{Data: make([]float32, m.features), Rows: 1, Cols: m.features})
 			}
 			if err != nil {
 				b.free()

@@ -22,7 +22,7 @@ func (m *Model) Predict(x Dense) ([]float32, error) {
 	if m.inPlace() {
 		var out []float32
 		err := onOwnThread(func() (err error) {
-			out, err = b.predictDense(x, transformed)
+			out, err = b.predictDense(x)
 			return err
 		})
 		return out, err
@@ -52,7 +52,7 @@ func (m *Model) PredictMatrix(x *Matrix) ([]float32, error) {
 		if err := b.load(m.data); err != nil {
 			return err
 		}
-		out, err = b.predictMatrix(x, transformed)
+		out, err = b.predictMatrix(x)
 		return err
 	})
 	return out, err

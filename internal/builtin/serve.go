@@ -84,8 +84,12 @@ func (p *process) listen(ctx context.Context) ([]net.Listener, error) {
 	if n, err := strconv.Atoi(port); err != nil || n < 0 || n > 65535 {
 		return nil, fmt.Errorf("%s is %q; a port from 0 to 65535 is needed", ServePortVariable, port)
 	}
+	host := ""
+	if p.getenv(MLDirVariable) != "" {
+		host = "127.0.0.1" // Not a host of its own: nothing of a job appears on the machine's network.
+	}
 	var config net.ListenConfig
-	tcp, err := config.Listen(ctx, "tcp", ":"+port)
+	tcp, err := config.Listen(ctx, "tcp", net.JoinHostPort(host, port))
 	if err != nil {
 		return nil, fmt.Errorf("%w. Try: set %s to a free port", err, ServePortVariable)
 	}

@@ -229,7 +229,7 @@ func TestServeChecksItsModelFirst(t *testing.T) {
 func TestServeOnATakenPort(t *testing.T) {
 	t.Parallel()
 	h := trained(t, nil)
-	l, err := net.Listen("tcp", ":0")
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
