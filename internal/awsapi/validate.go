@@ -3,6 +3,7 @@ package awsapi
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"net/http"
 	"slices"
@@ -140,9 +141,9 @@ func (c *checker) dictionary(s *Shape, value any, path string) {
 		return
 	}
 	c.length(s, value, len(m), path)
-	for k, e := range m {
+	for _, k := range slices.Sorted(maps.Keys(m)) { // in order, so that the same request gives the same words
 		c.walk(&Shapes[s.Key], k, path+"."+k+".key")
-		if e != nil {
+		if e := m[k]; e != nil {
 			c.walk(&Shapes[s.Elem], e, path+"."+k+".value")
 		}
 	}

@@ -85,7 +85,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	started := h.World.Now()
 	defer func() {
 		if cause := recover(); cause != nil {
-			if cause == http.ErrAbortHandler { //nolint:errorlint // net/http compares it so, too
+			if err, ok := cause.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 				panic(cause)
 			}
 			h.Log.Error("request panicked", "request_id", x.id, "operation", x.name(), "panic", cause, "stack", string(debug.Stack()))

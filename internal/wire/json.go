@@ -61,7 +61,7 @@ func (x *exchange) send(status int, contentType string, body []byte) {
 	x.Header().Set("Content-Type", contentType)
 	x.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	x.WriteHeader(status)
-	x.Write(body)
+	x.Write(body) //nolint:errcheck // a client that has gone cannot be told
 }
 
 // listing says whether an operation answers with lists, which are there when they are empty, too. Lists within what is described are left out.
