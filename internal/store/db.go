@@ -33,6 +33,7 @@ type Options struct {
 // A DB is an open store.
 type DB struct {
 	World  world.World
+	lock   *os.File
 	writer *sql.DB
 	reader *sql.DB
 
@@ -55,11 +56,29 @@ var ErrClosed = errors.New("the store is closed")
 // ErrNewer is given by a folder that a newer program has written.
 var ErrNewer = errors.New("the data folder was written by a newer version of Mobula")
 
-// Open opens a store, makes it where it is not there, and migrates it forward.
+// ErrInUse is given by a store that another process has open.
+var ErrInUse = errors.New("another process has it open; stop that one first")
+
+// Open opens a store, makes it where it is not there, and migrates it forward. One process at a time has it open.
 func Open(ctx context.Context, o Options) (*DB, error) {
 	if o.World == nil {
 		o.World = world.Real()
 	}
+	held, err := lock(o.Path)
+	if err != nil {
+		return nil, err
+	}
+	db, err := open(ctx, o)
+	if err != nil {
+		held.Close()
+		return nil, err
+	}
+	db.lock = held
+	go db.write()
+	return db, nil
+}
+
+func open(ctx context.Context, o Options) (*DB, error) {
 	if o.KeepEvents == 0 {
 		o.KeepEvents = 500_000
 	}
@@ -96,7 +115,6 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 			return nil, errors.Join(err, db.writer.Close(), db.reader.Close())
 		}
 	}
-	go db.write()
 	return db, nil
 }
 
@@ -123,7 +141,11 @@ func (db *DB) Close() error {
 		close(db.stop)
 	}
 	<-db.stopped
-	return errors.Join(db.reader.Close(), db.writer.Close())
+	err := errors.Join(db.reader.Close(), db.writer.Close())
+	if !already {
+		err = errors.Join(err, db.lock.Close())
+	}
+	return err
 }
 
 //go:embed migrations/*.sql

@@ -52,14 +52,27 @@ func TestFilesAreTheirOwnersAlone(t *testing.T) {
 	db := openWith(t, store.Options{Path: filepath.Join(dir, "state.db")})
 	emit(t, db, 1)
 	entries, err := os.ReadDir(dir)
-	if err != nil || len(entries) != 3 {
-		t.Fatalf("%d files, want the database, its log and its index: %v", len(entries), err)
+	if err != nil || len(entries) != 4 {
+		t.Fatalf("%d files, want the database, its log, its index and its lock: %v", len(entries), err)
 	}
 	for _, entry := range entries {
 		if info, err := entry.Info(); err != nil || info.Mode().Perm() != 0o600 || !strings.HasPrefix(entry.Name(), "state.db") {
 			t.Errorf("%s: mode %v, %v", entry.Name(), info.Mode(), err)
 		}
 	}
+}
+
+func TestOneProcessAtATime(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "state.db")
+	db := openWith(t, store.Options{Path: path})
+	if _, err := store.Open(t.Context(), store.Options{Path: path}); !errors.Is(err, store.ErrInUse) || !strings.Contains(err.Error(), path) {
+		t.Errorf("the second got %v", err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	openWith(t, store.Options{Path: path})
 }
 
 // A migration that fails leaves the folder at the version before it, usable by the program that it came from.
