@@ -123,9 +123,7 @@ func fillToken(op *Operation, in any) {
 			continue
 		}
 		if f := field(in, m.Name); f.IsNil() {
-			var b [16]byte
-			rand.Read(b[:])
-			token := hex.EncodeToString(b[:])
+			token := (rand.Text() + rand.Text())[:32] // some services want at least 32 characters, some at most 36
 			f.Set(reflect.ValueOf(&token))
 		}
 	}

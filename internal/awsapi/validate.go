@@ -107,7 +107,7 @@ func (c *checker) structure(s *Shape, value any, path string) {
 		v, ok := m[member.Name]
 		if !ok || v == nil {
 			delete(m, member.Name)
-			if member.Required && !(path == "" && slices.Contains(c.options.Optional, member.Name)) {
+			if member.Required && (path != "" || !slices.Contains(c.options.Optional, member.Name)) {
 				c.fail(nil, join(path, camel(member.Name)), "Member must not be null")
 			}
 			continue

@@ -34,8 +34,7 @@ type chunked struct {
 	want      int64        // bytes that the decoded body must have
 
 	got     int64
-	left    int64 // of this chunk
-	started bool
+	left    int64  // of this chunk
 	claimed string // signature of this chunk
 	err     error
 }
