@@ -24,16 +24,7 @@ func plainAttributes() *syscall.SysProcAttr {
 func descendants([]int) []int {
 	children := map[int][]int{}
 	for _, pid := range processes() {
-		data, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
-		if err != nil {
-			continue // it ended while we looked
-		}
-		// pid (name) state ppid …, and the name may hold anything, parentheses too.
-		fields := bytes.Fields(data[bytes.LastIndexByte(data, ')')+1:])
-		if len(fields) < 2 || fields[0][0] == 'Z' {
-			continue
-		}
-		if parent, err := strconv.Atoi(string(fields[1])); err == nil {
+		if parent, state, ok := readStat(pid); ok && state != 'Z' {
 			children[parent] = append(children[parent], pid)
 		}
 	}
@@ -55,9 +46,12 @@ func processes() (pids []int) {
 	return pids
 }
 
-// sweep clears away what a dead supervisor left. Under the namespace runner the kernel has ended the hosts; under plain only
-// the commands themselves, while their children are known by the environment they inherited.
+// sweep clears away what a dead supervisor left. Under the namespace runner the kernel ends the hosts; under plain only the commands
+// themselves, while their children are known by the environment they inherited.
 func sweep(dir string, status Status) {
+	if status.Runner == Namespace {
+		awaitHosts(status)
+	}
 	if status.Runner == Plain {
 		var marks [][]byte
 		for n := range status.Hosts {
@@ -71,6 +65,37 @@ func sweep(dir string, status Status) {
 		}
 	}
 	removeCgroups(status.Cgroups)
+}
+
+// awaitHosts returns when the kernel has ended everything in the hosts: their first processes let go of the job's lock, then see all
+// others of their pid namespaces die, and only then count as ended. A process number that was given out again costs the limit, no more.
+func awaitHosts(status Status) {
+	for deadline := time.Now().Add(2 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		if !slices.ContainsFunc(status.Hosts, func(h HostStatus) bool { return h.ExitCode == nil && h.PID != 0 && lives(h.PID) }) {
+			return
+		}
+	}
+}
+
+// lives tells whether a process exists and has not ended.
+func lives(pid int) bool {
+	_, state, ok := readStat(pid)
+	return ok && state != 'Z' && state != 'X'
+}
+
+// readStat gives a process's parent and the letter of its state.
+func readStat(pid int) (parent int, state byte, ok bool) {
+	data, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
+	if err != nil {
+		return 0, 0, false
+	}
+	// pid (name) state ppid …, and the name may hold anything, parentheses too.
+	fields := bytes.Fields(data[bytes.LastIndexByte(data, ')')+1:])
+	if len(fields) < 2 {
+		return 0, 0, false
+	}
+	parent, err = strconv.Atoi(string(fields[1]))
+	return parent, fields[0][0], err == nil
 }
 
 // killMarked kills the processes whose environment holds one of the marks, and counts them.
