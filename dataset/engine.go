@@ -80,23 +80,30 @@ type engineError struct {
 }
 
 func (e *engineError) Error() string {
-	message, _, _ := strings.Cut(e.message, "\n\nLINE ")
+	message, _, _ := strings.Cut(e.message, "\n\n") // what follows is advice on settings of DuckDB and the query
+	if e.kind == duckdb.ErrorTypeOutOfMemory {
+		message += "; raise Config.MemoryLimit, or lower Config.Threads"
+	}
 	return strings.TrimSpace(message)
 }
 
 // run executes one statement and hands its chunks to each, in order. A result that is streamed is computed while it is read, within the
 // memory of some chunks. each may be nil.
 func (c *conn) run(ctx context.Context, operation, query string, stream bool, each func(chunk) error) error {
-	if err := ctx.Err(); err != nil {
-		return err
+	if ctx.Err() != nil {
+		return interrupted(ctx, operation)
 	}
 	done := c.watch(ctx, operation)
 	err := c.execute(query, stream, each)
 	done()
 	if err != nil && ctx.Err() != nil {
-		return fmt.Errorf("dataset: %s was interrupted: %w", operation, context.Cause(ctx))
+		return interrupted(ctx, operation)
 	}
 	return err
+}
+
+func interrupted(ctx context.Context, operation string) error {
+	return fmt.Errorf("dataset: %s was interrupted: %w", operation, context.Cause(ctx))
 }
 
 func (c *conn) execute(query string, stream bool, each func(chunk) error) error {

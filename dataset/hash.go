@@ -5,13 +5,14 @@ import (
 	"strings"
 )
 
-// The rank of a row is a 63-bit hash of its key and the seed, in plain arithmetic of unsigned integers that SQL and any other language share:
+// The rank of a row is a 64-bit hash of its key and the seed, in plain arithmetic of unsigned integers that SQL and any other language share:
 //
 //	each column of the key gives 64 bits v: the two's complement of an integer (a boolean, and the microseconds since 1970 of a date or a time
-//	stamp, are integers), the IEEE 754 bits of a floating or decimal number as double, and of anything else the first 8 bytes, the last
-//	one highest, of the MD5 (RFC 1321) of its text; NULL gives 0x9E3779B97F4A7C15;
+//	stamp, are integers), the IEEE 754 bits of a floating or decimal number as double, and of anything else the last 8 bytes, the
+//	first of them lowest, of the MD5 (RFC 1321) of its text; NULL gives 0x9E3779B97F4A7C15;
 //	h = ⊕ over the columns i of lo(v)·a[i] ⊕ hi(v)·b[i], where lo and hi are the lower and upper 32 bits;
-//	three times h = lo(h)·c ⊕ hi(h)·d, each time with another c and d.
+//	three times h = lo(h)·c ⊕ hi(h)·d, each time with another c and d;
+//	at last the halves of h change places, for the middle of a product is mixed best.
 //
 // All factors are odd and have 31 bits, so no product exceeds 63 bits. They come from SplitMix64 (Steele, Lea, Flood 2014) started at the
 // seed, each value shifted right by 33, with the bits 30 and 0 set: first c and d of the three rounds, then a and b column by column.
@@ -57,7 +58,8 @@ func hashed(from string, kept []string, key []Column, seed uint64, h string) str
 	for _, r := range rounds {
 		query = "SELECT " + columns + ", " + mixed(identifier(h), r[0], r[1]) + " AS " + identifier(h) + " FROM (" + query + ")"
 	}
-	return query
+	x := identifier(h)
+	return "SELECT " + columns + ", (" + x + " & " + lowBits + ") * 4294967296::UBIGINT + (" + x + " >> 32::UBIGINT) AS " + x + " FROM (" + query + ")"
 }
 
 // mixed is lo(v)·a ⊕ hi(v)·b.

@@ -43,7 +43,9 @@ type FittedMinMaxScaler struct {
 
 // Fit learns from the rows of d. NULL and NaN count as missing and are left out; a column without any value, an infinite value and a column that is
 // not numeric are errors.
-func (s StandardScaler) Fit(ctx context.Context, d *Dataset) (Transformer, error) { return s.Learn(ctx, d) }
+func (s StandardScaler) Fit(ctx context.Context, d *Dataset) (Transformer, error) {
+	return s.Learn(ctx, d)
+}
 
 // Learn is Fit with the type of its result.
 func (s StandardScaler) Learn(ctx context.Context, d *Dataset) (*FittedStandardScaler, error) {
@@ -91,7 +93,9 @@ func (f *FittedStandardScaler) Transform(d *Dataset) *Dataset {
 }
 
 // Fit learns from the rows of d, with the rules of StandardScaler.
-func (s MinMaxScaler) Fit(ctx context.Context, d *Dataset) (Transformer, error) { return s.Learn(ctx, d) }
+func (s MinMaxScaler) Fit(ctx context.Context, d *Dataset) (Transformer, error) {
+	return s.Learn(ctx, d)
+}
 
 // Learn is Fit with the type of its result.
 func (s MinMaxScaler) Learn(ctx context.Context, d *Dataset) (*FittedMinMaxScaler, error) {

@@ -3,11 +3,10 @@ package dataset
 import (
 	"context"
 	"math/big"
-	"strconv"
 )
 
-// SplitProportionately cuts the rows into parts by fractions of their number: part k ends behind row ⌊n·(f₁+…+f_k)⌋, the fractions taken as the
-// decimals they are written as. What the fractions leave is one more part; they must be positive and not exceed 1 in sum.
+// SplitProportionately cuts the rows into parts by fractions of their number: part k ends behind row ⌊n·(f₁+…+f_k) + 10⁻⁶⌋, so that rounding
+// in the fractions costs no row. What the fractions leave is one more part; they must be positive and not exceed 1 in sum.
 // The rows stand in the order of RandomShuffle; a dataset that was not shuffled since its last Union is shuffled first, with seed 0 and all its values as the key.
 func (d *Dataset) SplitProportionately(fractions ...float64) ([]*Dataset, error) {
 	if d.err != nil {
@@ -16,8 +15,8 @@ func (d *Dataset) SplitProportionately(fractions ...float64) ([]*Dataset, error)
 	one := big.NewRat(1, 1)
 	cuts := []*big.Rat{new(big.Rat)}
 	for _, f := range fractions {
-		r, ok := new(big.Rat).SetString(strconv.FormatFloat(f, 'g', -1, 64))
-		if !ok || r.Sign() <= 0 {
+		r := new(big.Rat).SetFloat64(f)
+		if r == nil || r.Sign() <= 0 {
 			return nil, d.fail("SplitProportionately(%v): a fraction must be greater than 0 and at most 1", fractions).err
 		}
 		cuts = append(cuts, r.Add(r, cuts[len(cuts)-1]))
@@ -76,8 +75,9 @@ func (p *part) inputs() []*Dataset { return p.table.inputs() }
 // bounds gives the numbers of the row before the first and of the last.
 func (p *part) bounds(rows int64) (int64, int64) {
 	cut := func(r *big.Rat) int64 {
-		n := new(big.Int).Mul(r.Num(), big.NewInt(rows))
-		return n.Quo(n, r.Denom()).Int64()
+		n := new(big.Rat).Mul(r, new(big.Rat).SetInt64(rows))
+		n.Add(n, big.NewRat(1, 1e6))
+		return new(big.Int).Quo(n.Num(), n.Denom()).Int64()
 	}
 	return cut(p.after), cut(p.upTo)
 }

@@ -53,7 +53,9 @@ func (d *Dataset) extents(ctx context.Context, operation, sql string, columns []
 }
 
 // number is a column as DOUBLE, NULL where it is not a number.
-func number(name string) string { return "nullif(CAST(" + identifier(name) + " AS DOUBLE), 'nan'::DOUBLE)" }
+func number(name string) string {
+	return "nullif(CAST(" + identifier(name) + " AS DOUBLE), 'nan'::DOUBLE)"
+}
 
 // sums adds expressions over the rows of a query, exactly but for what lies below the third slice.
 func (d *Dataset) sums(ctx context.Context, operation, sql string, expressions []expression) ([]*big.Float, error) {
