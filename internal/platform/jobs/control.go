@@ -1,0 +1,280 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/mobula-ml/mobula/internal/awsapi"
+	"github.com/mobula-ml/mobula/internal/durable"
+	"github.com/mobula-ml/mobula/internal/identity"
+	"github.com/mobula-ml/mobula/internal/runner"
+	"github.com/mobula-ml/mobula/internal/store"
+)
+
+// errStopped is what cuts a phase short when the job was asked to stop.
+var errStopped = errors.New("the job was asked to stop")
+
+// A userError is a mistake of the user's: the job fails with its text.
+type userError struct{ text string }
+
+func (e *userError) Error() string { return e.text }
+
+func clientError(format string, args ...any) error {
+	return &userError{"ClientError: " + fmt.Sprintf(format, args...)}
+}
+
+// A pass is one call of a controller. It brings the job to its end unless the server stops.
+type pass struct {
+	svc   *Service
+	lease *durable.Lease
+	job   *job
+	dir   string
+	stop  <-chan struct{}
+}
+
+func (s *Service) control(ctx context.Context, kind string, l *durable.Lease) error {
+	p := &pass{svc: s, lease: l}
+	err := s.DB.View(ctx, func(tx *store.Tx) (err error) {
+		p.job, err = rowsOf(kind).GetARN(tx, l.Key)
+		return err
+	})
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	if err != nil || p.job.over() {
+		return err
+	}
+	p.dir, p.stop = filepath.Join(s.Dir, p.job.ID), s.stopped(p.job.ARN)
+	if p.job.StopAsked {
+		s.tellStop(p.job.ARN)
+	}
+	defer func() {
+		if p.job.over() {
+			s.forget(p.job.ARN)
+		}
+	}()
+	return p.run(ctx)
+}
+
+// run does whatever phases are left.
+func (p *pass) run(ctx context.Context) error {
+	hosts, err := p.svc.Runner.Attach(ctx, p.dir)
+	var release func()
+	switch {
+	case err == nil: // it was running when the last server ended
+		release = p.svc.capacity.force(p.need())
+	case errors.Is(err, runner.ErrNotStarted):
+		if release, err = p.svc.capacity.take(ctx, p.need(), p.stop, p.wait); err == nil {
+			defer release()
+			hosts, err = p.begin(ctx)
+		}
+	}
+	if err != nil {
+		return p.failed(ctx, err)
+	}
+	defer release()
+	status, err := p.watch(ctx, hosts)
+	if err != nil {
+		return err
+	}
+	release() // uploading takes no part of the machine that another job waits for
+	return p.finish(ctx, status)
+}
+
+// failed ends a job that could not be started; an error that is not the user's is tried again.
+func (p *pass) failed(ctx context.Context, err error) error {
+	var user *userError
+	switch {
+	case errors.Is(err, errStopped):
+		return p.end(ctx, awsapi.TrainingJobStatusStopped, "", "")
+	case errors.As(err, &user):
+		return p.end(ctx, awsapi.TrainingJobStatusFailed, user.text, "")
+	}
+	return err
+}
+
+// need is the part of the machine that the job takes. One that a running job made shares its maker's part: the maker may wait for it.
+func (p *pass) need() need {
+	if p.job.Maker != "" {
+		return need{}
+	}
+	kind, hosts := p.job.cluster()
+	i, err := instanceOf(kind)
+	if err != nil {
+		return need{}
+	}
+	return need{int64(i.vCPUs * hosts), i.memory * int64(hosts)}
+}
+
+// wait says that the job waits, and why.
+func (p *pass) wait() error {
+	kind, hosts := p.job.cluster()
+	return p.change(context.Background(), func(j *job) {
+		j.turn(awsapi.SecondaryStatusPending, fmt.Sprintf("Waiting for capacity: %d × %s beside the jobs that run on this machine", hosts, kind), p.svc.World.Now())
+	})
+}
+
+// change commits a change of the row. What was asked of the job meanwhile is not lost: the row is read again.
+func (p *pass) change(ctx context.Context, fn func(*job)) error {
+	return p.lease.Update(ctx, func(tx *store.Tx) error {
+		j, err := p.job.rows().GetARN(tx, p.job.ARN)
+		if err != nil {
+			return err
+		}
+		if !j.StopAsked || j.over() {
+			fn(j)
+		}
+		*p.job = *j
+		return j.rows().Put(tx, j.Scope, j.Name, j)
+	})
+}
+
+// begin stages the inputs and starts the hosts.
+func (p *pass) begin(ctx context.Context) (runner.Job, error) {
+	if p.job.StopAsked {
+		return nil, errStopped
+	}
+	if err := os.RemoveAll(p.dir); err != nil { // what an interrupted staging left
+		return nil, err
+	}
+	if err := p.change(ctx, func(j *job) { j.turn(awsapi.SecondaryStatusDownloading, "Downloading input data", p.svc.World.Now()) }); err != nil {
+		return nil, err
+	}
+	spec, err := p.stage(ctx)
+	if err != nil {
+		return nil, err
+	}
+	key, err := p.svc.Keys.Issue(ctx, identity.IssueOptions{Account: p.job.Scope.Account, Region: p.job.Scope.Region, RoleARN: p.job.role(), JobARN: p.job.ARN, TTL: spec.MaxRuntime + time.Hour})
+	if err != nil {
+		return nil, err
+	}
+	p.addEnvironment(spec, key)
+	hosts, err := p.svc.Runner.Start(ctx, *spec)
+	if err != nil {
+		return nil, err
+	}
+	now := p.svc.World.Now()
+	return hosts, p.change(ctx, func(j *job) {
+		j.Started = &now
+		j.turn(awsapi.SecondaryStatusTraining, "Training image download completed. Training in progress.", now)
+	})
+}
+
+// watch waits for the end of the hosts, and passes a request to stop on to them.
+func (p *pass) watch(ctx context.Context, hosts runner.Job) (runner.Status, error) {
+	done := make(chan struct{})
+	defer close(done)
+	go func() {
+		select {
+		case <-p.stop:
+			if err := hosts.Stop(context.WithoutCancel(ctx), "StopRequested"); err != nil {
+				p.svc.Log.Error("stop hosts", "job", p.job.ARN, "error", err)
+			}
+		case <-done:
+		}
+	}()
+	return hosts.Wait(ctx)
+}
+
+// finish uploads what the hosts left and commits the end.
+func (p *pass) finish(ctx context.Context, status runner.Status) error {
+	if err := p.change(ctx, func(j *job) {
+		j.turn(awsapi.SecondaryStatusUploading, "Uploading generated training model", p.svc.World.Now())
+	}); err != nil {
+		return err
+	}
+	metrics, err := p.scrape()
+	if err != nil {
+		return err
+	}
+	p.job.Metrics = metrics
+	message := p.message()
+	succeeded := status.State == runner.Completed
+	uploadErr := p.upload(ctx, succeeded)
+	var user *userError
+	if uploadErr != nil && !errors.As(uploadErr, &user) {
+		return uploadErr
+	}
+	switch {
+	case status.State == runner.Stopped && status.MaxRuntimeExceeded:
+		return p.end(ctx, awsapi.TrainingJobStatusStopped, "", message)
+	case status.State == runner.Stopped:
+		return p.end(ctx, awsapi.TrainingJobStatusStopped, "", message)
+	case !succeeded:
+		return p.end(ctx, awsapi.TrainingJobStatusFailed, p.why(status), message)
+	case uploadErr != nil:
+		return p.end(ctx, awsapi.TrainingJobStatusFailed, user.text, message)
+	}
+	return p.end(ctx, awsapi.TrainingJobStatusCompleted, "", message)
+}
+
+// secondaries maps a final status to the secondary one and its message.
+var secondaries = map[string][2]string{
+	awsapi.TrainingJobStatusCompleted: {awsapi.SecondaryStatusCompleted, "Training job completed"},
+	awsapi.TrainingJobStatusFailed:    {awsapi.SecondaryStatusFailed, "Training job failed"},
+	awsapi.TrainingJobStatusStopped:   {awsapi.SecondaryStatusStopped, "Training job stopped"},
+}
+
+// end commits the final status, tells the owner, and then clears away what only the running job needed.
+func (p *pass) end(ctx context.Context, status, reason, message string) error {
+	now := p.svc.World.Now()
+	metrics := p.job.Metrics
+	err := p.lease.Update(ctx, func(tx *store.Tx) error {
+		j, err := p.job.rows().GetARN(tx, p.job.ARN)
+		if err != nil {
+			return err
+		}
+		j.Status, j.Reason, j.ExitMessage, j.Metrics, j.Ended = status, cut(reason), cut(message), metrics, &now
+		j.turn(secondaries[status][0], secondaries[status][1], now)
+		*p.job = *j
+		if err := j.rows().Put(tx, j.Scope, j.Name, j); err != nil {
+			return err
+		}
+		if err := emit(tx, j); err != nil {
+			return err
+		}
+		return j.Owner.Notify(p.svc.Engine, tx)
+	})
+	if err != nil {
+		return err
+	}
+	if err := p.svc.Keys.Revoke(context.WithoutCancel(ctx), p.job.ARN); err != nil {
+		p.svc.Log.Error("revoke keys", "job", p.job.ARN, "error", err)
+	}
+	p.svc.removeFolder(context.WithoutCancel(ctx), p.dir)
+	return nil
+}
+
+// cut is the limit that the API sets to reasons and messages.
+func cut(s string) string {
+	const limit = 1024
+	if r := []rune(s); len(r) > limit {
+		return string(r[:limit-1]) + "…"
+	}
+	return s
+}
+
+// giveUp ends a job whose controller failed again and again.
+func (s *Service) giveUp(tx *store.Tx, kind, arn, reason string) error {
+	j, err := rowsOf(kind).GetARN(tx, arn)
+	if errors.Is(err, store.ErrNotFound) || err == nil && j.over() {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	now := s.World.Now()
+	j.Status, j.Reason, j.Ended = awsapi.TrainingJobStatusFailed, cut("InternalServerError: "+reason), &now
+	j.turn(awsapi.SecondaryStatusFailed, "Training job failed", now)
+	if err := j.rows().Put(tx, j.Scope, j.Name, j); err != nil {
+		return err
+	}
+	if err := emit(tx, j); err != nil {
+		return err
+	}
+	return j.Owner.Notify(s.Engine, tx)
+}

@@ -1,0 +1,208 @@
+package jobs
+
+import (
+	"archive/tar"
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/mobula-ml/mobula/internal/awsapi"
+	"github.com/mobula-ml/mobula/internal/object"
+	"github.com/mobula-ml/mobula/internal/runner"
+)
+
+// upload brings what the hosts left to S3. Each object appears whole; a job that is interrupted here uploads again. Of a job that failed,
+// output.tar.gz is kept and nothing else.
+func (p *pass) upload(ctx context.Context, succeeded bool) error {
+	_, hosts := p.job.cluster()
+	if in := p.job.Processing; in != nil {
+		if in.ProcessingOutputConfig == nil || !succeeded {
+			return nil
+		}
+		for _, o := range in.ProcessingOutputConfig.Outputs {
+			if o.S3Output == nil {
+				continue
+			}
+			for n := 1; n <= hosts; n++ {
+				if err := p.uploadFolder(ctx, p.at(n, awsapi.Val(o.S3Output.LocalPath)), *o.S3Output.S3Uri); err != nil {
+					return full(err, "output "+*o.OutputName)
+				}
+			}
+		}
+		return nil
+	}
+	var models, data []string
+	for n := 1; n <= hosts; n++ {
+		models, data = append(models, p.at(n, ml+"/model")), append(data, p.at(n, ml+"/output/data"))
+		if c := p.job.Training.CheckpointConfig; c != nil {
+			if err := p.uploadFolder(ctx, p.at(n, checkpointFolder(c)), *c.S3Uri); err != nil {
+				return full(err, "checkpoints")
+			}
+		}
+	}
+	if err := p.uploadArchive(ctx, "output.tar.gz", data, false); err != nil {
+		return full(err, "output.tar.gz")
+	}
+	if !succeeded {
+		return nil
+	}
+	return full(p.uploadArchive(ctx, "model.tar.gz", models, true), "model.tar.gz")
+}
+
+// full makes a full disk, which the user can mend, a failure of the job that says so; other errors are tried again.
+func full(err error, what string) error {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, object.ErrNoSpace) {
+		return clientError("%s could not be uploaded: the disk of the server is full (%v). Make room and run the job again.", what, err)
+	}
+	if errors.Is(err, object.ErrNoSuchBucket) {
+		return clientError("%s could not be uploaded: %v", what, err)
+	}
+	return err
+}
+
+// regular lists the regular files below a folder, by their path relative to it. Links are left out: they could lead to what is not the job's.
+func regular(folder string) (names []string, err error) {
+	err = filepath.WalkDir(folder, func(path string, d fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // the job removed the folder itself
+		}
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		name, err := filepath.Rel(folder, path)
+		names = append(names, name)
+		return err
+	})
+	slices.Sort(names)
+	return names, err
+}
+
+// own opens a folder of a host so that nothing outside the host's own tree can be reached through it.
+func (p *pass) own(folder string) (*os.Root, error) {
+	for n := 1; ; n++ {
+		base := filepath.Join(runner.HostDir(p.dir, n), "ml")
+		rel, err := filepath.Rel(base, folder)
+		if err != nil || !filepath.IsLocal(rel) {
+			if n > runner.MaxHosts {
+				return nil, fmt.Errorf("%s is in no host of the job", folder)
+			}
+			continue
+		}
+		root, err := os.OpenRoot(base)
+		if err != nil {
+			return nil, err
+		}
+		defer root.Close()
+		return root.OpenRoot(rel)
+	}
+}
+
+func (p *pass) uploadFolder(ctx context.Context, folder, uri string) error {
+	bucket, prefix, err := object.ParseURI(uri)
+	if err != nil {
+		return clientError("'%s': %v", uri, err)
+	}
+	names, err := regular(folder)
+	if err != nil || len(names) == 0 {
+		return err
+	}
+	root, err := p.own(folder)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	for _, name := range names {
+		f, err := root.Open(name)
+		if err != nil {
+			return err
+		}
+		key := strings.TrimPrefix(strings.TrimSuffix(prefix, "/")+"/"+filepath.ToSlash(name), "/")
+		_, err = p.svc.Objects.Put(ctx, bucket, key, f, object.PutOptions{})
+		f.Close()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// uploadArchive packs the folders of all hosts into one archive. Equal contents give equal bytes: names are sorted, times and owners are none.
+func (p *pass) uploadArchive(ctx context.Context, name string, folders []string, evenEmpty bool) error {
+	any := evenEmpty
+	for _, f := range folders {
+		names, err := regular(f)
+		if err != nil {
+			return err
+		}
+		any = any || len(names) > 0
+	}
+	if !any {
+		return nil
+	}
+	bucket, key, err := object.ParseURI(p.job.outputURI(name))
+	if err != nil {
+		return clientError("'%s': %v", p.job.outputURI(name), err)
+	}
+	r, w := io.Pipe()
+	go func() { w.CloseWithError(p.pack(w, folders)) }()
+	_, err = p.svc.Objects.Put(ctx, bucket, key, r, object.PutOptions{ContentType: "application/x-tar"})
+	r.CloseWithError(io.ErrClosedPipe) // ends the packing where Put gave up before its end
+	return err
+}
+
+func (p *pass) pack(w io.Writer, folders []string) error {
+	zip := gzip.NewWriter(w)
+	archive := tar.NewWriter(zip)
+	seen := map[string]bool{}
+	for _, folder := range folders {
+		names, err := regular(folder)
+		if err != nil {
+			return err
+		}
+		if len(names) == 0 {
+			continue
+		}
+		root, err := p.own(folder)
+		if err != nil {
+			return err
+		}
+		for _, name := range names {
+			if seen[name] {
+				continue // the first host's file stands for all
+			}
+			seen[name] = true
+			if err := packFile(archive, root, name); err != nil {
+				root.Close()
+				return err
+			}
+		}
+		root.Close()
+	}
+	return errors.Join(archive.Close(), zip.Close())
+}
+
+func packFile(archive *tar.Writer, root *os.Root, name string) error {
+	f, err := root.Open(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if err := archive.WriteHeader(&tar.Header{Name: filepath.ToSlash(name), Mode: 0o644, Size: info.Size(), ModTime: time.Unix(0, 0), Format: tar.FormatPAX}); err != nil {
+		return err
+	}
+	_, err = io.CopyN(archive, f, info.Size())
+	return err
+}

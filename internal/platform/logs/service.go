@@ -1,0 +1,184 @@
+package logs
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/mobula-ml/mobula/internal/awsapi"
+	"github.com/mobula-ml/mobula/internal/identity"
+)
+
+// Service serves the operations of the room.
+type Service struct{ Dir string }
+
+const groupPrefix = "/aws/sagemaker/"
+
+// folder is where a group's streams lie.
+func (s *Service) folder(name, identifier *string) (string, error) {
+	group := awsapi.Val(name)
+	if group == "" {
+		group = awsapi.Val(identifier)
+		if _, after, isARN := strings.Cut(group, ":log-group:"); isARN {
+			group = strings.TrimSuffix(after, ":*")
+		}
+	}
+	folder, ok := strings.CutPrefix(group, groupPrefix)
+	dir := filepath.Join(s.Dir, filepath.FromSlash(folder))
+	if info, err := os.Stat(dir); !ok || !filepath.IsLocal(folder) || err != nil || !info.IsDir() {
+		return "", &awsapi.Error{Code: "ResourceNotFoundException", Status: 400, Message: "The specified log group does not exist."}
+	}
+	return dir, nil
+}
+
+// DescribeLogGroups lists the groups that have streams.
+func (s *Service) DescribeLogGroups(ctx context.Context, in *awsapi.DescribeLogGroupsRequest) (*awsapi.DescribeLogGroupsResponse, error) {
+	p := identity.From(ctx)
+	out := &awsapi.DescribeLogGroupsResponse{LogGroups: []awsapi.LogGroup{}}
+	entries, err := os.ReadDir(s.Dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return out, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range entries {
+		name := groupPrefix + e.Name()
+		if !e.IsDir() || !strings.HasPrefix(name, awsapi.Val(in.LogGroupNamePrefix)) || !strings.Contains(name, awsapi.Val(in.LogGroupNamePattern)) {
+			continue
+		}
+		out.LogGroups = append(out.LogGroups, awsapi.LogGroup{LogGroupName: &name, Arn: new("arn:aws:logs:" + p.Region + ":" + p.Account + ":log-group:" + name + ":*"),
+			LogGroupArn: new("arn:aws:logs:" + p.Region + ":" + p.Account + ":log-group:" + name)})
+	}
+	return out, nil
+}
+
+// A stream is a log file.
+type stream struct {
+	name         string // "<job>/algo-1-<ms>"
+	path         string
+	size         int64
+	first, last  int64 // milliseconds since 1970
+	lastModified time.Time
+}
+
+const suffix = ".log"
+
+func open(dir, name string) (*stream, error) {
+	if !filepath.IsLocal(name) {
+		return nil, fs.ErrNotExist
+	}
+	path := filepath.Join(dir, filepath.FromSlash(name)+suffix)
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	st := &stream{name: name, path: path, size: info.Size(), last: info.ModTime().UnixMilli(), lastModified: info.ModTime()}
+	st.first = st.last
+	if ms, err := strconv.ParseInt(name[strings.LastIndexByte(name, '-')+1:], 10, 64); err == nil {
+		st.first = min(ms, st.last)
+	}
+	return st, nil
+}
+
+// at is the time that a line is given by its offset.
+func (st *stream) at(offset int64) int64 {
+	if st.size == 0 {
+		return st.first
+	}
+	return st.first + int64(float64(st.last-st.first)*float64(offset)/float64(st.size))
+}
+
+// DescribeLogStreams lists the streams of a group, by name or by their last event.
+func (s *Service) DescribeLogStreams(_ context.Context, in *awsapi.DescribeLogStreamsRequest) (*awsapi.DescribeLogStreamsResponse, error) {
+	dir, err := s.folder(in.LogGroupName, in.LogGroupIdentifier)
+	if err != nil {
+		return nil, err
+	}
+	names, err := streamNames(dir, awsapi.Val(in.LogStreamNamePrefix))
+	if err != nil {
+		return nil, err
+	}
+	var streams []*stream
+	for _, name := range names {
+		if st, err := open(dir, name); err == nil {
+			streams = append(streams, st)
+		}
+	}
+	if awsapi.Val(in.OrderBy) == awsapi.OrderByLastEventTime {
+		slices.SortStableFunc(streams, func(a, b *stream) int { return int(a.last - b.last) })
+	}
+	if awsapi.Val(in.Descending) {
+		slices.Reverse(streams)
+	}
+	from := 0
+	if in.NextToken != nil {
+		after, err := base64.RawURLEncoding.DecodeString(*in.NextToken)
+		if err != nil {
+			return nil, badToken()
+		}
+		from = slices.IndexFunc(streams, func(st *stream) bool { return st.name == string(after) }) + 1
+	}
+	limit := 50
+	if in.Limit != nil {
+		limit = int(*in.Limit)
+	}
+	to := min(from+limit, len(streams))
+	out := &awsapi.DescribeLogStreamsResponse{LogStreams: []awsapi.LogStream{}}
+	for _, st := range streams[from:to] {
+		out.LogStreams = append(out.LogStreams, awsapi.LogStream{LogStreamName: &st.name, CreationTime: &st.first, FirstEventTimestamp: &st.first,
+			LastEventTimestamp: &st.last, LastIngestionTime: &st.last, StoredBytes: &st.size})
+	}
+	if to < len(streams) && to > 0 {
+		out.NextToken = new(base64.RawURLEncoding.EncodeToString([]byte(streams[to-1].name)))
+	}
+	return out, nil
+}
+
+func badToken() error {
+	return &awsapi.Error{Code: "InvalidParameterException", Status: 400, Message: "The specified nextToken is invalid."}
+}
+
+// streamNames lists the streams of a group that begin with a prefix, sorted. A prefix that names a job looks into that job's folder alone.
+func streamNames(dir, prefix string) (names []string, err error) {
+	parent, base := "", prefix
+	if i := strings.LastIndexByte(prefix, '/'); i >= 0 {
+		parent, base = prefix[:i], prefix[i+1:]
+	}
+	if parent != "" && !filepath.IsLocal(parent) {
+		return nil, nil
+	}
+	entries, err := os.ReadDir(filepath.Join(dir, filepath.FromSlash(parent)))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range entries {
+		if !strings.HasPrefix(e.Name(), base) {
+			continue
+		}
+		name := strings.TrimPrefix(parent+"/"+e.Name(), "/")
+		if !e.IsDir() {
+			if stem, ok := strings.CutSuffix(name, suffix); ok {
+				names = append(names, stem)
+			}
+			continue
+		}
+		below, err := streamNames(dir, name+"/")
+		if err != nil {
+			return nil, err
+		}
+		names = append(names, below...)
+	}
+	slices.Sort(names)
+	return names, nil
+}
