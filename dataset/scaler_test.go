@@ -56,8 +56,8 @@ func TestScalersOfExtremeNumbers(t *testing.T) {
 	t.Parallel()
 	s := open(t, dataset.Config{})
 	for _, c := range []struct{ values, mean, deviation string }{
-		{"1e308,-1e308,1e308,-1e308", "0", ""}, // the squares do not fit
-		{"5e-324,5e-324,0,0", "0", "1"},        // below what a double tells apart
+		{"1e308,-1e308,1e308,-1e308", "0", ""},             // the squares do not fit
+		{"5e-324,5e-324,0,0", "0", "1"},                    // below what a double tells apart
 		{"1e100,1,-1e100,1", "0", "7.071067811865475e+99"}, // as numpy has it
 		{"0.1,0.1,0.1", "0.1", "1"},
 		{"1e-300,3e-300", "2e-300", "1"},

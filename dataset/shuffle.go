@@ -26,7 +26,7 @@ func (d *Dataset) RandomShuffle(seed uint64, key ...string) *Dataset {
 	return tableOf(d, &table{parent: d, seed: seed, key: key, ordered: true}, true)
 }
 
-// table is a dataset that DuckDB holds, each row with its number from 1 on. It is computed once, by the first action that needs it.
+// table is a dataset that DuckDB holds, the rows with the row ids 0, 1, 2, …. It is computed once, by the first action that needs it.
 type table struct {
 	parent  *Dataset
 	seed    uint64
@@ -34,7 +34,6 @@ type table struct {
 	ordered bool // by hash; else as the parent
 	once    chan struct{}
 	name    string // "" until it is computed
-	number  string // the column of the row's number
 	rows    int64
 }
 
@@ -64,7 +63,7 @@ func (t *table) slice(ctx context.Context, p *part) (string, error) {
 	query := "(SELECT " + identifiers(t.parent.names()) + " FROM " + t.name
 	if p != nil {
 		from, to := p.bounds(t.rows)
-		query += fmt.Sprintf(" WHERE %s > %d AND %s <= %d", identifier(t.number), from, identifier(t.number), to)
+		query += fmt.Sprintf(" WHERE %[1]s.rowid >= %[2]d AND %[1]s.rowid < %[3]d", t.name, from, to)
 	}
 	return query + ")", nil
 }
@@ -75,10 +74,8 @@ func (t *table) compute(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// Names that no column has: longer than the longest, and DuckDB tells names apart by more than case there.
-	hash := strings.Repeat("h", 1+longest(d.names()))
-	t.number = strings.Repeat("n", len(hash))
-	name := fmt.Sprintf("main.table_%d", s.tables.Add(1))
+	hash := strings.Repeat("h", 1+longest(d.names())) // a name that no column has
+	name := fmt.Sprintf("table_%d", s.tables.Add(1))
 	ordered := "(" + sql + ")"
 	if t.ordered {
 		key := make([]Column, len(t.key))
@@ -89,11 +86,9 @@ func (t *table) compute(ctx context.Context) error {
 	}
 	tie := ""
 	for {
-		create := "CREATE OR REPLACE TABLE " + name + " AS SELECT row_number() OVER () AS " + identifier(t.number) + ", * FROM "
+		create := "CREATE OR REPLACE TABLE " + name + " AS SELECT * FROM " + ordered
 		if t.ordered {
-			create += "(SELECT * FROM " + ordered + " ORDER BY " + identifier(hash) + tie + ")"
-		} else {
-			create += ordered
+			create += " ORDER BY " + identifier(hash) + tie
 		}
 		if err := s.query(ctx, "shuffle", create, false, nil); err != nil {
 			return err
@@ -122,12 +117,12 @@ func tieOf(c Column) string {
 
 // check counts the rows, finds out whether hashes are equal, and that DuckDB keeps the rows in the order they were asked to be in.
 func (t *table) check(ctx context.Context, name, hash string) (tied bool, rows int64, err error) {
-	n, h := identifier(t.number), "0"
+	h := "0"
 	if t.ordered {
 		h = identifier(hash)
 	}
-	values, err := t.parent.session.row(ctx, "shuffle", fmt.Sprintf("SELECT count(*), coalesce(bool_or(h = p), false), coalesce(bool_or(h < p OR n <> m + 1), false)"+
-		" FROM (SELECT %[1]s AS n, %[2]s AS h, lag(%[1]s) OVER () AS m, lag(%[2]s) OVER () AS p FROM %[3]s)", n, h, name))
+	values, err := t.parent.session.row(ctx, "shuffle", fmt.Sprintf("SELECT count(*), coalesce(bool_or(h = p), false), coalesce(bool_or(h < p OR id <> before + 1), false) OR coalesce(min(id), 0) <> 0"+
+		" FROM (SELECT rowid AS id, %[1]s AS h, lag(rowid) OVER () AS before, lag(%[1]s) OVER () AS p FROM %[2]s)", h, name))
 	if err != nil {
 		return false, 0, err
 	}
