@@ -57,12 +57,13 @@ func (s *Session) ReadCSV(ctx context.Context, path string, options CSVOptions) 
 		}
 	}
 	d := &Dataset{session: s, columns: slices.Clone(source.schema), rowwise: true}
-	d.from = &read{query: "(" + source.query(source.schema, "") + ")", csv: source}
+	d.from = &read{query: "(" + source.query(source.schema) + ")", csv: source}
 	return d, nil
 }
 
 func (o *CSVOptions) check() error {
 	names := make([]string, len(o.Schema))
+	o.Schema = slices.Clone(o.Schema)
 	for i, c := range o.Schema {
 		names[i] = c.Name
 		o.Schema[i].Type = strings.ToUpper(c.Type)
@@ -163,13 +164,28 @@ func asColumns(names []string) []Column {
 	return columns
 }
 
-// query selects the schema from all files. extra goes into each read_csv.
-func (c *csvFiles) query(schema []Column, extra string) string {
+// query selects the schema from all files. DuckDB would round 1.5 to a whole number without a word, so those are read as text and checked.
+func (c *csvFiles) query(schema []Column) string {
+	list, read := make([]string, len(schema)), slices.Clone(schema)
+	for i, column := range schema {
+		list[i] = identifier(column.Name)
+		if isWhole(column) {
+			read[i].Type = "VARCHAR"
+			list[i] = fmt.Sprintf("CASE WHEN %[2]s THEN error('not a whole number: ' || %[1]s) ELSE CAST(%[1]s AS %[3]s) END AS %[1]s", list[i], fractional(column.Name), column.Type)
+		}
+	}
 	parts := make([]string, len(c.groups))
 	for i, g := range c.groups {
-		parts[i] = "SELECT " + identifiers((&Dataset{columns: schema}).names()) + " FROM " + c.scan(g, schema, extra)
+		parts[i] = "SELECT " + strings.Join(list, ", ") + " FROM " + c.scan(g, read, "")
 	}
 	return strings.Join(parts, " UNION ALL ")
+}
+
+func isWhole(c Column) bool { return kindOf(c.Type) == integer && c.Type != "BOOLEAN" }
+
+// fractional tells texts with a point or an exponent, which do not stand for whole numbers here.
+func fractional(name string) string {
+	return fmt.Sprintf("(contains(%[1]s, '.') OR contains(%[1]s, 'e') OR contains(%[1]s, 'E'))", identifier(name))
 }
 
 // scan reads the files of a group, with nothing left to DuckDB's guessing.
@@ -198,7 +214,7 @@ func (c *csvFiles) infer(ctx context.Context) ([]Column, error) {
 		list[i] = fmt.Sprintf(`CASE WHEN count(%[1]s) = 0 THEN 'VARCHAR' WHEN bool_and(coalesce(CAST(TRY_CAST(%[1]s AS BIGINT) AS VARCHAR) = %[1]s, %[1]s IS NULL)) THEN 'BIGINT'`+
 			` WHEN bool_and(%[1]s IS NULL OR TRY_CAST(%[1]s AS DOUBLE) IS NOT NULL) THEN 'DOUBLE' ELSE 'VARCHAR' END`, name)
 	}
-	values, err := c.session.row(ctx, "read the schema", "SELECT "+strings.Join(list, ", ")+" FROM ("+c.query(schema, "")+")")
+	values, err := c.session.row(ctx, "read the schema", "SELECT "+strings.Join(list, ", ")+" FROM ("+c.query(schema)+")")
 	if err != nil {
 		return nil, c.explain(ctx, err)
 	}

@@ -100,7 +100,7 @@ func (c *csvFiles) validate(ctx context.Context) error {
 		rows += n
 		for i, column := range c.schema {
 			if slices.Contains(c.options.Required, column.Name) && nulls[i] > 0 {
-				return c.findNull(ctx, g, column.Name)
+				return c.find(ctx, g, column.Name, identifier(column.Name)+" IS NULL", "is missing; the column is required")
 			}
 		}
 	}
@@ -143,6 +143,9 @@ func (c *csvFiles) scanAll(ctx context.Context, g csvGroup, schema []Column) (ro
 	if err != nil {
 		return 0, nil, fmt.Errorf("dataset: %w", err)
 	}
+	if found == nil {
+		found = c.wholes(ctx, g, schema)
+	}
 	return rows, nulls, found
 }
 
@@ -178,11 +181,26 @@ var rules = map[string]string{
 	"BOOLEAN": "write true or false", "DATE": "write a day, as 2024-05-31", "TIMESTAMP": "write a time, as 2024-05-31 12:00:00", "VARCHAR": "write text in UTF-8",
 }
 
-// findNull finds the record that lacks a required value. Lines are counted as records, which a value with a line break inside shifts.
-func (c *csvFiles) findNull(ctx context.Context, g csvGroup, column string) error {
+// wholes finds a value with a fraction in a column of whole numbers.
+func (c *csvFiles) wholes(ctx context.Context, g csvGroup, schema []Column) error {
+	for _, column := range schema {
+		if isWhole(column) {
+			if err := c.find(ctx, g, column.Name, fractional(column.Name), "is not a "+column.Type+"; "+rules[column.Type]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// find gives the first record for which a condition on the text of a column holds as an error. Records are counted, not lines, which a value
+// with a line break inside shifts.
+func (c *csvFiles) find(ctx context.Context, g csvGroup, column, condition, rule string) error {
 	for _, file := range g.files {
 		one := csvGroup{header: g.header, files: []string{file}}
-		values, err := c.session.row(ctx, "check the input", "SELECT min(n) FROM (SELECT row_number() OVER () AS n, "+identifier(column)+" AS v FROM "+c.scan(one, c.schema, "")+") WHERE v IS NULL")
+		name := identifier(column)
+		values, err := c.session.row(ctx, "check the input", fmt.Sprintf("SELECT min(n), min_by(v, n) FROM (SELECT row_number() OVER () AS n, coalesce(%s, '') AS v, coalesce(%s, false) AS bad FROM %s) WHERE bad",
+			name, condition, c.scan(one, asColumns(g.header), "")))
 		if err != nil {
 			return fmt.Errorf("dataset: %w", err)
 		}
@@ -190,8 +208,9 @@ func (c *csvFiles) findNull(ctx context.Context, g csvGroup, column string) erro
 			if !c.options.NoHeader {
 				n++
 			}
-			return &InputError{File: file, Line: n, Column: column, Rule: "is missing; the column is required"}
+			value, _ := values[1].(string)
+			return &InputError{File: file, Line: n, Column: column, Value: value, Rule: rule}
 		}
 	}
-	return errors.New("dataset: the files changed while they were read")
+	return nil
 }
