@@ -10,7 +10,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"unicode/utf8"
 )
 
 // CSVOptions says how CSV files are written down. The zero value reads what pandas writes.
@@ -133,7 +132,7 @@ func (c *csvFiles) header(file string) ([]string, error) {
 		return nil, fmt.Errorf("dataset: %s, line 1: the column %q stands twice", file, t)
 	}
 	for i, name := range header {
-		if !nameable(name) || !utf8.ValidString(name) {
+		if !nameable(name) {
 			return nil, fmt.Errorf("dataset: %s, line 1: column %d has the name %q; it must be text and not empty", file, i+1, name)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // Select keeps the named columns, in the order given.
@@ -48,7 +49,7 @@ func (d *Dataset) Rename(from, to string) *Dataset {
 	columns[d.index(from)].Name = to
 	next := Dataset{columns: columns}
 	if t := twice(next.names()); t != "" || !nameable(to) {
-		return d.fail("Rename: %q cannot be the name of %q: a name must be new, not empty and without NUL", to, from)
+		return d.fail("Rename: %q cannot be the name of %q: a name must be new, not empty and of UTF-8 without NUL", to, from)
 	}
 	list := make([]string, len(columns))
 	for i := range columns {
@@ -78,7 +79,7 @@ func (d *Dataset) WithColumn(name, expression string) *Dataset {
 	case err != nil:
 		return d.fail("WithColumn(%q, %s): %v", name, expression, err)
 	case !nameable(name):
-		return d.fail("WithColumn(%q): a name must not be empty or hold NUL", name)
+		return d.fail("WithColumn(%q): a name must be UTF-8, not empty and without NUL", name)
 	}
 	return d.set(map[string]string{name: expression}, Column{Name: name, Type: kind})
 }
@@ -123,7 +124,7 @@ func (d *Dataset) Map(columns ...Expression) *Dataset {
 			return d.fail("Map(%q, %s): %v", e.Name, e.SQL, err)
 		}
 		if !nameable(e.Name) {
-			return d.fail("Map(%q): a name must not be empty or hold NUL", e.Name)
+			return d.fail("Map(%q): a name must be UTF-8, not empty and without NUL", e.Name)
 		}
 		made[i] = Column{Name: e.Name, Type: kind}
 		list[i] = "(" + e.SQL + "\n) AS " + identifier(e.Name)
@@ -215,7 +216,9 @@ func (s *Session) typeOf(expression string, columns []Column) (string, error) {
 	return kind, err
 }
 
-func nameable(name string) bool { return name != "" && !strings.ContainsRune(name, 0) }
+func nameable(name string) bool {
+	return name != "" && utf8.ValidString(name) && !strings.ContainsRune(name, 0)
+}
 
 // Quote writes a string as an SQL literal, for use in Filter, WithColumn and Map.
 func Quote(s string) string { return text(s) }
