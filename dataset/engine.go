@@ -180,13 +180,14 @@ func (c *conn) report(operation string) {
 
 // chunk is up to 2048 rows of a result, valid until the next one is asked for.
 type chunk struct {
-	data  duckdb.DataChunk
-	rows  int
-	types []duckdb.Type
+	result *duckdb.Result
+	data   duckdb.DataChunk
+	rows   int
+	types  []duckdb.Type
 }
 
 func newChunk(result *duckdb.Result, data duckdb.DataChunk) chunk {
-	k := chunk{data: data, rows: int(duckdb.DataChunkGetSize(data)), types: make([]duckdb.Type, duckdb.ColumnCount(result))}
+	k := chunk{result: result, data: data, rows: int(duckdb.DataChunkGetSize(data)), types: make([]duckdb.Type, duckdb.ColumnCount(result))}
 	for i := range k.types {
 		k.types[i] = duckdb.ColumnType(result, duckdb.IdxT(i))
 	}
