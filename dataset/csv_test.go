@@ -168,3 +168,40 @@ func TestWrite(t *testing.T) {
 		t.Error("left behind:", left)
 	}
 }
+
+func TestCSVAsProgramsWriteIt(t *testing.T) {
+	t.Parallel()
+	s := open(t, dataset.Config{})
+	want := []dataset.Row{{int64(1), 2.5}, {int64(2), 3.5}}
+	for name, content := range map[string]string{
+		"unix": "PRICE,SQUARE_FEET\n1,2.5\n2,3.5\n", "windows": "PRICE,SQUARE_FEET\r\n1,2.5\r\n2,3.5\r\n", "no last line end": "PRICE,SQUARE_FEET\n1,2.5\n2,3.5",
+		"byte order mark": "\ufeffPRICE,SQUARE_FEET\n1,2.5\n2,3.5\n", "quoted": "\"PRICE\",\"SQUARE_FEET\"\n\"1\",\"2.5\"\n\"2\",\"3.5\"\n", "empty last lines": "PRICE,SQUARE_FEET\n1,2.5\n2,3.5\n\n\n",
+	} {
+		path := file(t, "in.csv", content)
+		for _, schema := range [][]dataset.Column{nil, houseSchema} {
+			d, err := s.ReadCSV(t.Context(), path, dataset.CSVOptions{Schema: schema})
+			if err == nil {
+				err = d.Validate(t.Context())
+			}
+			must(t, err)
+			if rows, err := d.Take(t.Context(), 9); err != nil || !reflect.DeepEqual(rows, want) {
+				t.Errorf("%s: %v %v", name, rows, err)
+			}
+		}
+	}
+}
+
+func TestALateErrorEndsTheRows(t *testing.T) {
+	t.Parallel()
+	content := "PRICE,SQUARE_FEET\n" + strings.Repeat("1,2\n", 200_000) + "1,x\n"
+	d, err := open(t, dataset.Config{}).ReadCSV(t.Context(), file(t, "in.csv", content), dataset.CSVOptions{Schema: houseSchema})
+	must(t, err)
+	for _, err = range d.Rows(t.Context()) {
+	}
+	if err == nil || !strings.Contains(err.Error(), `line 200002, column "SQUARE_FEET": the value "x"`) {
+		t.Error(err)
+	}
+	if _, err = d.Floats(t.Context()); err == nil {
+		t.Error("Floats says nothing")
+	}
+}

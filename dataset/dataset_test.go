@@ -194,6 +194,42 @@ func TestFloats(t *testing.T) {
 	}
 }
 
+func TestRowsStayInOrder(t *testing.T) {
+	t.Parallel()
+	s := open(t, dataset.Config{Threads: 4})
+	dir := t.TempDir()
+	must(t, counting(t, s, 300_000).WriteParquet(t.Context(), dir, dataset.WriteOptions{Shards: 3}))
+	d, err := s.ReadParquet(t.Context(), dir)
+	must(t, err)
+	columns, err := d.Floats(t.Context())
+	must(t, err)
+	next := int64(0)
+	for row, err := range d.Filter("i % 2 = 0").Rows(t.Context()) {
+		must(t, err)
+		if row[0] != 2*next || columns[0][next] != float32(next) {
+			t.Fatalf("%v %v at %d", row, columns[0][next], next)
+		}
+		if next++; next == 140_000 {
+			break
+		}
+	}
+	if next != 140_000 || len(columns[0]) != 300_000 {
+		t.Errorf("%d and %d rows", next, len(columns[0]))
+	}
+}
+
+func TestAFullSpillFolderIsAnError(t *testing.T) {
+	t.Parallel()
+	s := open(t, dataset.Config{MemoryLimit: "120MB", SpillLimit: "1MB", Threads: 1})
+	d := counting(t, s, 300_000).WithColumn("t", "repeat(md5(i::VARCHAR), 10)").RandomShuffle(1, "i")
+	if _, err := d.Count(t.Context()); err == nil || !strings.Contains(err.Error(), "Config.MemoryLimit") {
+		t.Error(err)
+	}
+	if n, err := numbers(t, s, 10).RandomShuffle(1).Count(t.Context()); n != 10 || err != nil {
+		t.Error("the session is spoiled:", n, err)
+	}
+}
+
 func TestContextInterruptsAQuery(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancelCause(t.Context())

@@ -82,7 +82,7 @@ type engineError struct {
 func (e *engineError) Error() string {
 	message, _, _ := strings.Cut(e.message, "\n\n") // what follows is advice on settings of DuckDB and the query
 	if e.kind == duckdb.ErrorTypeOutOfMemory {
-		message += "; raise Config.MemoryLimit, or lower Config.Threads"
+		message += "; raise Config.MemoryLimit or Config.SpillLimit, or lower Config.Threads"
 	}
 	return strings.TrimSpace(message)
 }
@@ -96,7 +96,8 @@ func (c *conn) run(ctx context.Context, operation, query string, stream bool, ea
 	done := c.watch(ctx, operation)
 	err := c.execute(query, stream, each)
 	done()
-	if err != nil && ctx.Err() != nil {
+	// A stream that is interrupted may just end.
+	if ctx.Err() != nil && (err != nil || stream) {
 		return interrupted(ctx, operation)
 	}
 	return err

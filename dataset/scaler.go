@@ -54,9 +54,9 @@ func (s StandardScaler) Learn(ctx context.Context, d *Dataset) (*FittedStandardS
 		return nil, err
 	}
 	f := &FittedStandardScaler{Columns: s.Columns, Mean: make([]float64, len(all)), Deviation: make([]float64, len(all))}
-	values, squares := make([]expression, len(all)), make([]expression, len(all))
+	values, squares := make([]term, len(all)), make([]term, len(all))
 	for i, e := range all {
-		values[i] = expression{sql: number(s.Columns[i]), rows: e.rows, peak: max(math.Abs(e.min), math.Abs(e.max))}
+		values[i] = term{sql: number(s.Columns[i]), rows: e.rows, peak: max(math.Abs(e.min), math.Abs(e.max))}
 	}
 	totals, err := d.sums(ctx, "fit StandardScaler", sql, values)
 	if err != nil {
@@ -66,7 +66,7 @@ func (s StandardScaler) Learn(ctx context.Context, d *Dataset) (*FittedStandardS
 		f.Mean[i] = mean(totals[i], e.rows)
 		from := values[i].sql + " - " + double(f.Mean[i])
 		far := max(e.max-f.Mean[i], f.Mean[i]-e.min)
-		squares[i] = expression{sql: "(" + from + ") * (" + from + ")", rows: e.rows, peak: far * far}
+		squares[i] = term{sql: "(" + from + ") * (" + from + ")", rows: e.rows, peak: far * far}
 		if math.IsInf(far*far, 0) {
 			return nil, fmt.Errorf("dataset: StandardScaler: the values of column %q lie too far apart (%g to %g)", s.Columns[i], e.min, e.max)
 		}

@@ -53,7 +53,8 @@ type ObjectInfo struct {
 	ETag string
 }
 
-// Session owns a DuckDB and the datasets read through it. It may be used from several goroutines.
+// Session owns a DuckDB and the datasets read through it. What a shuffle or split computed stays, in memory or spilled, until Close.
+// It may be used from several goroutines.
 type Session struct {
 	engine  *engine
 	config  Config

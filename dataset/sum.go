@@ -12,7 +12,7 @@ import (
 // "Fast reproducible floating-point summation", 2013): scaled by a power of two, its whole part is the first slice, and what is left, scaled
 // again, gives the next. A slice has so few bits that DuckDB's sum of doubles of all rows stays below 2⁵³, hence exact in any order.
 // What three slices leave out is below 2⁻⁸⁰ of the largest number at ten million rows. The slices are put together without rounding.
-const slices3 = 3
+const sumSlices = 3
 
 // bounds of a column: what its sums need.
 type extent struct {
@@ -20,8 +20,8 @@ type extent struct {
 	min, max float64
 }
 
-// expression is a numeric expression in SQL, and the largest magnitude it may take.
-type expression struct {
+// term is a numeric expression in SQL, and the largest magnitude it may take.
+type term struct {
 	sql  string
 	rows int64
 	peak float64
@@ -57,17 +57,17 @@ func number(name string) string {
 	return "nullif(CAST(" + identifier(name) + " AS DOUBLE), 'nan'::DOUBLE)"
 }
 
-// sums adds expressions over the rows of a query, exactly but for what lies below the third slice.
-func (d *Dataset) sums(ctx context.Context, operation, sql string, expressions []expression) ([]*big.Float, error) {
+// sums adds terms over the rows of a query, exactly but for what lies below the third slice.
+func (d *Dataset) sums(ctx context.Context, operation, sql string, terms []term) ([]*big.Float, error) {
 	var list []string
-	scales := make([][2]int, len(expressions))
-	for i, e := range expressions {
+	scales := make([][2]int, len(terms))
+	for i, e := range terms {
 		width := 51 - bitsOf(e.rows) // of a slice
 		_, exponent := math.Frexp(e.peak)
 		first := min(max(width-exponent, -1000), 1000)
 		scales[i] = [2]int{first, width}
 		scaled := "(" + e.sql + ") * " + double(math.Ldexp(1, first))
-		for range slices3 {
+		for range sumSlices {
 			list = append(list, "sum(trunc("+scaled+"))")
 			scaled = "(" + scaled + " - trunc(" + scaled + ")) * " + double(math.Ldexp(1, width))
 		}
@@ -76,11 +76,11 @@ func (d *Dataset) sums(ctx context.Context, operation, sql string, expressions [
 	if err != nil {
 		return nil, d.explain(ctx, err)
 	}
-	out := make([]*big.Float, len(expressions))
+	out := make([]*big.Float, len(terms))
 	for i := range out {
 		out[i] = new(big.Float).SetPrec(4096)
-		for s := range slices3 {
-			if v, ok := values[i*slices3+s].(float64); ok {
+		for s := range sumSlices {
+			if v, ok := values[i*sumSlices+s].(float64); ok {
 				slice := new(big.Float).SetPrec(4096).SetFloat64(v)
 				out[i].Add(out[i], slice.SetMantExp(slice, -scales[i][0]-s*scales[i][1]))
 			}

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	duckdb "github.com/duckdb/duckdb-go-bindings"
 )
 
 // Validate reads every CSV file below the dataset whole and tells the first thing that is wrong with it: no rows, a value that is not of its
@@ -66,7 +68,7 @@ func (d *Dataset) explain(ctx context.Context, err error) error {
 		return err
 	}
 	for _, r := range d.reads() {
-		if r.csv == nil {
+		if r.csv == nil || e.kind != duckdb.ErrorTypeConversion && e.kind != duckdb.ErrorTypeInvalidInput {
 			continue
 		}
 		if found := r.csv.explain(ctx, nil); found != nil {

@@ -20,7 +20,8 @@ type WriteOptions struct {
 }
 
 // WriteCSV writes the rows in order. NULL is written as nothing, a number as the shortest text that reads back as the same.
-// Each file appears whole, in place of one that is there, or not at all. Missing folders are made.
+// Each file appears whole, in place of one that is there, or not at all, whatever becomes of the process; it is not fsynced against a loss
+// of power. Missing folders are made.
 func (d *Dataset) WriteCSV(ctx context.Context, path string, options WriteOptions) error {
 	return d.write(ctx, path, ".csv", fmt.Sprintf("(FORMAT csv, HEADER %t)", options.Header), options)
 }
