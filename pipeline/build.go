@@ -113,7 +113,9 @@ func (b *builder) value(path string, v any) (out any) {
 				return
 			}
 			out = n.render(b)
-		case string, bool, int, int32, int64, uint, uint32, uint64:
+		case string:
+			out = constant{x}.render(b)
+		case bool, int, int32, int64, uint, uint32, uint64:
 			out = x
 		case float32:
 			out = constant{float64(x)}.render(b)

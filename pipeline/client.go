@@ -23,7 +23,8 @@ type Config struct {
 	SessionToken    string // Defaults to none.
 	// RoleARN is the role that pipelines and jobs run under. Defaults to that of the caller.
 	RoleARN string
-	// Patience is how long a service that cannot be reached is tried again, so that a restart goes unnoticed. Defaults to 30 s.
+	// Patience is how long Follow tries a service again that cannot be reached, so that a restart goes unnoticed. Other calls give up after
+	// 2 s, or Patience where that is less. Defaults to 30 s.
 	Patience time.Duration
 }
 
@@ -33,6 +34,7 @@ const roleVariable = "MOBULA_ROLE_ARN"
 // A Client applies, starts and follows workflows. It may be used from several goroutines.
 type Client struct {
 	api     *awsapi.Client
+	patient *awsapi.Client // api that outlasts a restart of the service
 	objects *s3client.Client
 	role    string
 
@@ -53,9 +55,12 @@ func NewClient(c Config) (*Client, error) {
 	if c.Patience == 0 {
 		c.Patience = 30 * time.Second
 	}
+	api := awsapi.Client{Endpoint: c.Endpoint, Region: c.Region, Patience: c.Patience,
+		Credentials: awsapi.Credentials{AccessKeyID: c.AccessKeyID, SecretAccessKey: c.SecretAccessKey, SessionToken: c.SessionToken}}
+	patient := api
+	api.Patience = min(c.Patience, 2*time.Second)
 	return &Client{
-		api: &awsapi.Client{Endpoint: c.Endpoint, Region: c.Region, Patience: c.Patience,
-			Credentials: awsapi.Credentials{AccessKeyID: c.AccessKeyID, SecretAccessKey: c.SecretAccessKey, SessionToken: c.SessionToken}},
+		api: &api, patient: &patient,
 		objects: &s3client.Client{Endpoint: c.Endpoint, Region: c.Region,
 			Credentials: s3client.Credentials{AccessKeyID: c.AccessKeyID, SecretAccessKey: c.SecretAccessKey, SessionToken: c.SessionToken}},
 		role: c.RoleARN,

@@ -62,7 +62,11 @@ func over(status string) bool { return status == Succeeded || status == Failed |
 
 // Describe tells how an execution stands, with all its steps in the order in which they began.
 func (c *Client) Describe(ctx context.Context, executionARN string) (*Execution, error) {
-	out, err := c.api.DescribePipelineExecution(ctx, &awsapi.DescribePipelineExecutionRequest{PipelineExecutionArn: &executionARN})
+	return describe(ctx, c.api, executionARN)
+}
+
+func describe(ctx context.Context, api *awsapi.Client, executionARN string) (*Execution, error) {
+	out, err := api.DescribePipelineExecution(ctx, &awsapi.DescribePipelineExecutionRequest{PipelineExecutionArn: &executionARN})
 	if err != nil {
 		return nil, fmt.Errorf("describe execution %s: %w", executionARN, err)
 	}
@@ -71,7 +75,7 @@ func (c *Client) Describe(ctx context.Context, executionARN string) (*Execution,
 	// The steps are asked for after the status: of an execution that is over, they are all final.
 	list := &awsapi.ListPipelineExecutionStepsRequest{PipelineExecutionArn: &executionARN, SortOrder: new("Ascending"), MaxResults: new(int32(100))}
 	for {
-		page, err := c.api.ListPipelineExecutionSteps(ctx, list)
+		page, err := api.ListPipelineExecutionSteps(ctx, list)
 		if err != nil {
 			return nil, fmt.Errorf("list the steps of execution %s: %w", executionARN, err)
 		}

@@ -48,12 +48,17 @@ func Const[T Scalar](v T) Expr[T] { return Expr[T]{constant{v}} }
 type constant struct{ value any }
 
 func (c constant) render(b *builder) any {
-	if f, ok := c.value.(float64); ok {
-		if math.IsNaN(f) || math.IsInf(f, 0) {
-			b.problem("", "%v is not a number that JSON can carry", f)
+	switch v := c.value.(type) {
+	case float64:
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			b.problem("", "%v is not a number that JSON can carry", v)
 			return nil
 		}
-		return decimal(f)
+		return decimal(v)
+	case string:
+		if isExpression(v) {
+			b.problem("", "the text '%s' is not sent: the service would read it as an expression; Get makes one", v)
+		}
 	}
 	return c.value
 }

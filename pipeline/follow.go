@@ -48,7 +48,7 @@ func (c *Client) Follow(ctx context.Context, executionARN string, o FollowOption
 	f := &follower{client: c, options: o, statuses: map[string]string{}, tails: map[string]*tail{}}
 	poll := shortestPoll
 	for {
-		e, err := c.Describe(ctx, executionARN)
+		e, err := describe(ctx, c.patient, executionARN)
 		if err != nil {
 			return nil, err
 		}
@@ -118,7 +118,7 @@ func (f *follower) jobs(ctx context.Context, e *Execution) error {
 		s := &e.Steps[i]
 		t := f.tails[s.Name]
 		if t == nil || t.resource != s.Resource && s.Resource != "" {
-			t = newTail(f.client.api, s, f.options.Logs)
+			t = newTail(f.client.patient, s, f.options.Logs)
 			f.tails[s.Name] = t
 		}
 		if t.done && over(s.Status) {
