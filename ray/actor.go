@@ -51,7 +51,7 @@ func (t ActorType[S, In]) New(ctx context.Context, in In, options ...Option) (Ha
 	if c.Args, err = encode(in); err != nil {
 		return Handle[S]{}, fmt.Errorf("ray: starting actor %s: %w", t.name, err)
 	}
-	s, err := prepare(ctx, &c, callOptions{}, options)
+	s, err := prepare(ctx, &c, anActor, options)
 	if err != nil {
 		return Handle[S]{}, fmt.Errorf("ray: starting actor %s: %w", t.name, err)
 	}
@@ -82,12 +82,12 @@ func (m ActorMethod[S, In, Out]) Call(ctx context.Context, h Handle[S], in In, o
 	if err != nil {
 		return Ref[Out]{}, fmt.Errorf("ray: calling %s.%s: %w", m.typ, m.name, err)
 	}
-	return submit[Out](ctx, call{Function: m.typ, Method: m.name, Actor: h.ID, Args: args}, callOptions{}, options)
+	return submit[Out](ctx, call{Function: m.typ, Method: m.name, Actor: h.ID, Args: args}, anActorCall, options)
 }
 
 // CallWith starts the method once its argument is there. The calls behind it wait as well, to keep their order.
 func (m ActorMethod[S, In, Out]) CallWith(ctx context.Context, h Handle[S], in Ref[In], options ...Option) (Ref[Out], error) {
-	return submitWith[In, Out](ctx, call{Function: m.typ, Method: m.name, Actor: h.ID}, in, callOptions{}, options)
+	return submitWith[In, Out](ctx, call{Function: m.typ, Method: m.name, Actor: h.ID}, in, anActorCall, options)
 }
 
 // Kill ends an actor: the call that runs and those that wait fail with ErrActorDied, and its resources are free once the method has returned.

@@ -29,7 +29,7 @@ func unitsOf(name string, n float64) (int64, error) {
 	case math.IsNaN(n) || n < 0 || n > math.MaxInt32:
 		return 0, fmt.Errorf("resource %s: %v must be from 0 to %d", name, n, math.MaxInt32)
 	case math.Abs(n*whole-u) > 1e-6:
-		return 0, fmt.Errorf("resource %s: %v must be a multiple of 0.0001", name, n)
+		return 0, fmt.Errorf("resource %s: %s must be a multiple of 0.0001", name, strconv.FormatFloat(n, 'f', -1, 64))
 	}
 	return int64(u), nil
 }

@@ -88,17 +88,15 @@ func (f Function[In, Out]) Call(ctx context.Context, in In, options ...Option) (
 	if err != nil {
 		return Ref[Out]{}, fmt.Errorf("ray: calling %s: %w", f.name, err)
 	}
-	return submit[Out](ctx, call{Function: f.name, Args: args}, taskDefaults, options)
+	return submit[Out](ctx, call{Function: f.name, Args: args}, aTask, options)
 }
 
 // CallWith starts the function once its argument is there, and holds no resources until then. A failed argument fails the call.
 func (f Function[In, Out]) CallWith(ctx context.Context, in Ref[In], options ...Option) (Ref[Out], error) {
-	return submitWith[In, Out](ctx, call{Function: f.name}, in, taskDefaults, options)
+	return submitWith[In, Out](ctx, call{Function: f.name}, in, aTask, options)
 }
 
-var taskDefaults = callOptions{Need: amounts{cpu: whole}, Retries: 3}
-
-func submitWith[In, Out any](ctx context.Context, c call, in Ref[In], defaults callOptions, options []Option) (Ref[Out], error) {
+func submitWith[In, Out any](ctx context.Context, c call, in Ref[In], of subject, options []Option) (Ref[Out], error) {
 	s, err := sessionOf(ctx)
 	if err != nil {
 		return Ref[Out]{}, err
@@ -107,11 +105,11 @@ func submitWith[In, Out any](ctx context.Context, c call, in Ref[In], defaults c
 		return Ref[Out]{}, fmt.Errorf("ray: calling %s: %w", c.what(), err)
 	}
 	defer runtime.KeepAlive(in.h)
-	return submit[Out](ctx, c, defaults, options)
+	return submit[Out](ctx, c, of, options)
 }
 
-func submit[Out any](ctx context.Context, c call, defaults callOptions, options []Option) (Ref[Out], error) {
-	s, err := prepare(ctx, &c, defaults, options)
+func submit[Out any](ctx context.Context, c call, of subject, options []Option) (Ref[Out], error) {
+	s, err := prepare(ctx, &c, of, options)
 	if err != nil {
 		return Ref[Out]{}, fmt.Errorf("ray: calling %s: %w", c.what(), err)
 	}
@@ -124,7 +122,7 @@ func submit[Out any](ctx context.Context, c call, defaults callOptions, options 
 }
 
 // prepare settles what the caller's side knows of a call.
-func prepare(ctx context.Context, c *call, defaults callOptions, options []Option) (*session, error) {
+func prepare(ctx context.Context, c *call, of subject, options []Option) (*session, error) {
 	s, err := sessionOf(ctx)
 	if err != nil {
 		return nil, err
@@ -133,6 +131,6 @@ func prepare(ctx context.Context, c *call, defaults callOptions, options []Optio
 		return nil, err
 	}
 	deadline, _ := ctx.Deadline()
-	c.Options, err = settle(defaults, options, time.Now(), deadline)
+	c.Options, err = settle(of, options, time.Now(), deadline)
 	return s, err
 }

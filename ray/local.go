@@ -17,6 +17,7 @@ type local struct {
 	exec   executor
 	ctx    context.Context // of everything that runs; ends with the engine
 	stop   context.CancelFunc
+	unhook func() bool    // from the context of Init
 	wg     sync.WaitGroup // what runs
 
 	mu      sync.Mutex
@@ -57,7 +58,7 @@ func newLocal(ctx context.Context, o Options) (*local, error) {
 	} else {
 		l.exec = goroutines{l}
 	}
-	context.AfterFunc(ctx, func() {
+	l.unhook = context.AfterFunc(ctx, func() {
 		wait, cancel := context.WithTimeout(context.Background(), shutdownGrace)
 		defer cancel()
 		_ = l.shutdown(wait) // nobody is left to be told
@@ -81,6 +82,7 @@ func (l *local) shutdown(ctx context.Context) error {
 	l.mu.Lock()
 	if !l.closed {
 		l.closed = true
+		l.unhook()
 		l.stop()
 		for _, a := range l.actors {
 			l.endActor(a, ErrShutdown)

@@ -10,7 +10,33 @@ type Option func(*settings) error
 
 type settings struct {
 	callOptions
+	of      subject
 	timeout time.Duration
+}
+
+// A subject is what options are given for.
+type subject string
+
+const (
+	aTask       subject = "a task"
+	anActor     subject = "an actor"
+	anActorCall subject = "a call of an actor"
+)
+
+// defaults of each subject.
+func (s subject) defaults() callOptions {
+	if s == aTask {
+		return callOptions{Need: amounts{cpu: whole}, Retries: 3}
+	}
+	return callOptions{}
+}
+
+// not says that an option has no meaning for what it is given for.
+func (s *settings) not(option string, wrong subject, why string) error {
+	if s.of == wrong {
+		return fmt.Errorf("%s is no option of %s: %s", option, wrong, why)
+	}
+	return nil
 }
 
 // CPUs is how many CPUs to hold while running, in steps of 0.0001. Defaults to 1 for a task and to 0 for an actor.
@@ -24,7 +50,7 @@ func Resource(name string, n float64) Option {
 			return err
 		}
 		s.Need = s.Need.with(name, u)
-		return nil
+		return s.not("resource "+name, anActorCall, "New asks for resources and the actor holds them")
 	}
 }
 
@@ -32,6 +58,9 @@ func Resource(name string, n float64) Option {
 func Retries(n int) Option {
 	return func(s *settings) error {
 		s.Retries = n
+		if err := s.not("Retries", anActor, "it has MaxRestarts"); err != nil {
+			return err
+		}
 		return notNegative("retries", n)
 	}
 }
@@ -52,7 +81,7 @@ func Deadline(d time.Duration) Option {
 			return fmt.Errorf("deadline %v must be above 0", d)
 		}
 		s.timeout = d
-		return nil
+		return s.not("Deadline", anActor, "it lives until Kill; its calls have deadlines")
 	}
 }
 
@@ -68,6 +97,9 @@ func Name(name string) Option {
 func MaxRestarts(n int) Option {
 	return func(s *settings) error {
 		s.MaxRestarts = n
+		if err := s.not("MaxRestarts", aTask, "it has Retries"); err != nil {
+			return err
+		}
 		return notNegative("max restarts", n)
 	}
 }
@@ -79,15 +111,17 @@ func notNegative(what string, n int) error {
 	return nil
 }
 
-// settle applies options over defaults; deadline is that of the calling context.
-func settle(defaults callOptions, options []Option, now time.Time, deadline time.Time) (callOptions, error) {
-	s := settings{callOptions: defaults}
+// settle applies options over the defaults; deadline is that of the calling context.
+func settle(of subject, options []Option, now time.Time, deadline time.Time) (callOptions, error) {
+	s := settings{callOptions: of.defaults(), of: of}
 	for _, o := range options {
 		if err := o(&s); err != nil {
 			return s.callOptions, err
 		}
 	}
-	s.Deadline = deadline
+	if of != anActor {
+		s.Deadline = deadline
+	}
 	if s.timeout > 0 {
 		if d := now.Add(s.timeout); s.Deadline.IsZero() || d.Before(s.Deadline) {
 			s.Deadline = d

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"runtime"
@@ -37,6 +38,8 @@ type Options struct {
 	MaxPending int
 	// MaxWorkers is how many tasks and actors may run at a time, whatever resources they name. Defaults to 10,000 goroutines or 256 processes.
 	MaxWorkers int
+	// Output is where worker processes write what is meant for stdout and stderr. Defaults to those of this process.
+	Output io.Writer
 	// Logger is told of restarts and retries. Defaults to slog.Default().
 	Logger *slog.Logger
 }

@@ -41,11 +41,12 @@ func (s *store) take(n int64) bool {
 
 // complete sets what the object is; the bytes of the value have been taken.
 func (s *store) complete(o *object, v payload, err error) {
-	v.held = nil
-	o.value, o.err, o.ready = v, err, true
 	for _, id := range v.Refs {
 		s.retain(id)
 	}
+	runtime.KeepAlive(v.held) // until they are counted here
+	v.held = nil
+	o.value, o.err, o.ready = v, err, true
 	close(o.done)
 	for w := range o.watchers {
 		select {

@@ -68,8 +68,6 @@ func (l *local) admit(from string, c call, b *body) (*task, error) {
 		return nil, fmt.Errorf("%w: %d are waiting or running already (Options.MaxPending)", ErrTooManyCalls, len(l.tasks))
 	case c.Actor == "" && c.Method != "":
 		return nil, errors.New("the handle is empty: it comes from no New")
-	case c.Method != "" && len(c.Options.Need) > 0:
-		return nil, errors.New("resources are asked for by New and held by the actor, a call of it takes none")
 	}
 	t := &task{call: c, body: b, argBytes: int64(len(c.Args.Data))}
 	if c.Method == "" {
