@@ -1,0 +1,106 @@
+package houseprices
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/mobula-ml/mobula/internal/awsapi"
+	"github.com/mobula-ml/mobula/pipeline"
+)
+
+// maxLineage bounds the walk back from the model.
+const maxLineage = 200
+
+// lineage prints where the model comes from and where it went, as a table, by walking the associations back from its package.
+func (d *show) lineage(ctx context.Context) error {
+	d.printf("\nlineage of the model\n  %-22s %-15s %s", "from", "by", "to")
+	starts, err := d.entitiesOf(ctx, d.report.ModelPackageARN)
+	if err != nil {
+		return err
+	}
+	if len(starts) == 0 {
+		return fmt.Errorf("lineage knows nothing of %s", d.report.ModelPackageARN)
+	}
+	seen := map[string]bool{}
+	rows := 0
+	for queue := starts; len(queue) > 0 && rows < maxLineage; queue = queue[1:] {
+		if seen[queue[0]] {
+			continue
+		}
+		seen[queue[0]] = true
+		list, err := d.api.ListAssociations(ctx, &awsapi.ListAssociationsRequest{DestinationArn: &queue[0], MaxResults: new(int32(100))})
+		if err != nil {
+			return err
+		}
+		for _, a := range list.AssociationSummaries {
+			d.printf("  %-22s %-15s %s", short(a.SourceType, a.SourceName, a.SourceArn), awsapi.Val(a.AssociationType), short(a.DestinationType, a.DestinationName, a.DestinationArn))
+			queue = append(queue, *a.SourceArn)
+			rows++
+		}
+	}
+	return nil
+}
+
+// entitiesOf returns the lineage entities that stand for a resource. They appear as the events of the resource are worked off.
+func (d *show) entitiesOf(ctx context.Context, arn string) ([]string, error) {
+	var out []string
+	err := patiently(ctx, func() (bool, error) {
+		list, err := d.api.ListArtifacts(ctx, &awsapi.ListArtifactsRequest{SourceUri: &arn})
+		if err != nil {
+			return false, err
+		}
+		for _, a := range list.ArtifactSummaries {
+			out = append(out, *a.ArtifactArn)
+		}
+		return len(out) > 0, nil
+	})
+	return out, err
+}
+
+func short(kind, name, arn *string) string {
+	text := awsapi.Val(name)
+	if text == "" {
+		text = awsapi.Val(arn)[strings.LastIndexByte(awsapi.Val(arn), '/')+1:]
+	}
+	return awsapi.Val(kind) + " " + text
+}
+
+// experiment prints the execution's trial: its components and their metrics.
+func (d *show) experiment(ctx context.Context, e *pipeline.Execution) error {
+	id := e.ARN[strings.LastIndexByte(e.ARN, '/')+1:]
+	d.printf("\nexperiment %s, trial %s", PipelineName, id)
+	var list *awsapi.ListTrialComponentsResponse
+	err := patiently(ctx, func() (_ bool, err error) {
+		list, err = d.api.ListTrialComponents(ctx, &awsapi.ListTrialComponentsRequest{TrialName: &id, SortOrder: new(awsapi.SortOrderAscending)})
+		return err == nil && len(list.TrialComponentSummaries) >= 3, err
+	})
+	if err != nil {
+		return err
+	}
+	for _, c := range list.TrialComponentSummaries {
+		d.printf("  %s  %s", *c.TrialComponentName, awsapi.Val(c.Status.PrimaryStatus))
+	}
+	best := e.Step("HPTuning").Resource
+	job, err := d.api.DescribeHyperParameterTuningJob(ctx, &awsapi.DescribeHyperParameterTuningJobRequest{HyperParameterTuningJobName: new(best[strings.LastIndexByte(best, '/')+1:])})
+	if err != nil {
+		return err
+	}
+	name := strings.ToLower(*job.BestTrainingJob.TrainingJobName) + "-aws-training-job"
+	var component *awsapi.DescribeTrialComponentResponse
+	err = patiently(ctx, func() (_ bool, err error) {
+		component, err = d.api.DescribeTrialComponent(ctx, &awsapi.DescribeTrialComponentRequest{TrialComponentName: &name})
+		if awsapi.IsNotFound(err) {
+			return false, nil
+		}
+		return err == nil && len(component.Metrics) > 0, err
+	})
+	if err != nil {
+		return err
+	}
+	d.printf("  best training job %s", *job.BestTrainingJob.TrainingJobName)
+	for _, m := range component.Metrics {
+		d.printf("    %-18s %.2f", *m.MetricName, awsapi.Val(m.Last))
+	}
+	return nil
+}

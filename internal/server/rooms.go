@@ -1,0 +1,112 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"time"
+
+	"github.com/mobula-ml/mobula/internal/identity"
+	"github.com/mobula-ml/mobula/internal/object"
+	"github.com/mobula-ml/mobula/internal/platform/account"
+	"github.com/mobula-ml/mobula/internal/platform/experiments"
+	"github.com/mobula-ml/mobula/internal/platform/featurestore"
+	"github.com/mobula-ml/mobula/internal/platform/jobs"
+	"github.com/mobula-ml/mobula/internal/platform/logs"
+	"github.com/mobula-ml/mobula/internal/platform/pipelines"
+	"github.com/mobula-ml/mobula/internal/platform/registry"
+	"github.com/mobula-ml/mobula/internal/platform/tuning"
+	"github.com/mobula-ml/mobula/internal/wire"
+	"github.com/mobula-ml/mobula/xgboost"
+)
+
+// rooms are the platform's.
+type rooms struct {
+	features    *featurestore.Service
+	jobs        *jobs.Service
+	experiments *experiments.Service
+	pipelines   *pipelines.Service
+	all         []any
+}
+
+// openRooms makes the rooms and tells them of one another.
+func (s *Server) openRooms(ctx context.Context, later func(func())) (err error) {
+	r := &s.rooms
+	// The feature store writes past the hook; everybody else reads through it, so that what is acknowledged is there to be read.
+	if r.features, err = featurestore.New(ctx, featurestore.Deps{DB: s.db, Objects: s.objects, World: s.World, Log: s.Log, Path: filepath.Join(s.Data, "features.db")}); err != nil {
+		return err
+	}
+	later(r.features.Stop)
+	objects := object.WithBeforeRead(s.objects, r.features.Flush)
+	library, err := xgboost.LibraryPath()
+	if err != nil {
+		s.Log.Warn("the built-in XGBoost image cannot train", "error", err)
+	}
+	r.jobs = jobs.New(jobs.Deps{DB: s.db, Engine: s.engine, Objects: objects, Keys: s.keys, Runner: s.runner, World: s.World, Log: s.Log,
+		Dir: filepath.Join(s.Data, "jobs"), LogDir: s.logDir(), Socket: s.socket, Library: library, CPUs: s.CPUs, MemoryMiB: s.MemoryMiB})
+	trials := tuning.New(tuning.Deps{DB: s.db, Engine: s.engine, World: s.World, Log: s.Log, Jobs: r.jobs})
+	models := registry.New(registry.Deps{DB: s.db, Objects: objects, World: s.World})
+	r.experiments = experiments.New(experiments.Deps{DB: s.db, World: s.World, Log: s.Log})
+	r.pipelines = pipelines.New(pipelines.Deps{DB: s.db, Engine: s.engine, Objects: objects, World: s.World, Log: s.Log, Jobs: r.jobs, Tuning: trials,
+		Registry: models, Experiments: r.experiments, Features: r.features})
+	r.all = []any{r.features, r.jobs, trials, models, r.experiments, r.pipelines, &account.Service{DB: s.db}, &logs.Service{Dir: s.logDir()}}
+
+	s3 := object.Handler(s.objects, object.HandlerOptions{BeforeRead: r.features.Flush, World: s.World, Log: s.Log,
+		Account: func(ctx context.Context) string { return identity.From(ctx).Account }})
+	s.handler = wire.New(wire.Config{Keys: s.keys, Services: r.all, S3: s3, World: s.World, Log: s.Log, Ready: func(context.Context) error {
+		if !s.ready.Load() {
+			return errors.New("the server is starting or stopping")
+		}
+		return nil
+	}})
+	return nil
+}
+
+func (s *Server) logDir() string { return filepath.Join(s.Data, "logs") }
+
+// startRooms starts what runs by itself. The engine comes last: its controllers use all the rooms.
+func (s *Server) startRooms(ctx context.Context, later func(func())) error {
+	if err := s.rooms.features.Start(ctx); err != nil {
+		return err
+	}
+	if err := s.rooms.jobs.Start(ctx); err != nil {
+		return err
+	}
+	if err := s.rooms.experiments.Start(ctx); err != nil {
+		return err
+	}
+	later(s.rooms.experiments.Stop)
+	if err := s.engine.Start(ctx); err != nil {
+		return err
+	}
+	later(s.engine.Stop)
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	done := make(chan struct{})
+	go func() { defer close(done); s.sweep(ctx) }()
+	later(func() { cancel(); <-done })
+	return nil
+}
+
+// sweepEvery is how often what nothing names any more is looked for.
+const sweepEvery = time.Hour
+
+// sweep removes uploaded programs that nothing names any more.
+func (s *Server) sweep(ctx context.Context) {
+	ticker := time.NewTicker(sweepEvery)
+	defer ticker.Stop()
+	for {
+		bucket := "sagemaker-" + s.Region + "-" + s.Account
+		n, err := s.rooms.pipelines.SweepBinaries(ctx, s.keys.Self().Scope(), bucket)
+		switch {
+		case err != nil && ctx.Err() == nil:
+			s.Log.Error("sweep uploaded programs", "error", err)
+		case n > 0:
+			s.Log.Info("swept uploaded programs that nothing names", "number", n)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}
