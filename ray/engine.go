@@ -31,7 +31,7 @@ type engine interface {
 	kill(ctx context.Context, actor string, restart bool) error
 
 	resources(ctx context.Context) (total, free amounts, err error)
-	shutdown(ctx context.Context) error
+	shutdown() error
 }
 
 // A payload is an encoded value and the objects that it refers to.

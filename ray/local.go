@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 )
 
 // local is the embedded engine. One lock holds all of its state; functions run outside of it.
@@ -59,9 +60,9 @@ func newLocal(ctx context.Context, o Options) (*local, error) {
 		l.exec = goroutines{l}
 	}
 	l.unhook = context.AfterFunc(ctx, func() {
-		wait, cancel := context.WithTimeout(context.Background(), shutdownGrace)
-		defer cancel()
-		_ = l.shutdown(wait) // nobody is left to be told
+		if err := l.shutdown(); err != nil {
+			o.Logger.Warn("ray: the engine ended with its context", "error", err)
+		}
 	})
 	return l, nil
 }
@@ -78,7 +79,7 @@ func (l *local) resources(context.Context) (total, free amounts, err error) {
 	return l.sched.total, maps.Clone(l.sched.free), nil
 }
 
-func (l *local) shutdown(ctx context.Context) error {
+func (l *local) shutdown() error {
 	l.mu.Lock()
 	if !l.closed {
 		l.closed = true
@@ -102,7 +103,7 @@ func (l *local) shutdown(ctx context.Context) error {
 	case <-ended:
 		l.exec.stop()
 		return nil
-	case <-ctx.Done():
+	case <-time.After(l.o.ShutdownGrace):
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()

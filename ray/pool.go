@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"runtime"
 	"sync"
 	"time"
@@ -12,6 +13,7 @@ import (
 // processes is the executor of worker processes: a task takes an idle one or starts one, an actor has its own.
 type processes struct {
 	local  *local
+	output io.Writer   // nil: that of this process
 	starts chan func() // for the thread that starts all workers
 	wg     sync.WaitGroup
 
@@ -23,6 +25,9 @@ type processes struct {
 
 func newProcesses(l *local) *processes {
 	p := &processes{local: l, starts: make(chan func()), all: map[*process]bool{}}
+	if l.o.Output != nil {
+		p.output = &shared{to: l.o.Output}
+	}
 	go func() {
 		runtime.LockOSThread() // a worker is killed when the thread that started it ends
 		for start := range p.starts {
@@ -55,7 +60,7 @@ func (p *processes) take() (*process, error) {
 	}
 	answer := make(chan started, 1)
 	p.starts <- func() {
-		w, err := spawn(p.local.o.Output)
+		w, err := spawn(p.output)
 		answer <- started{w, err}
 	}
 	s := <-answer
@@ -138,6 +143,18 @@ func (p *processes) stop() {
 	p.wg.Wait()
 	late.Stop()
 	close(p.starts)
+}
+
+// A shared writer takes what several workers write, a piece at a time.
+type shared struct {
+	mu sync.Mutex
+	to io.Writer
+}
+
+func (s *shared) Write(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.to.Write(b)
 }
 
 type processActor struct {

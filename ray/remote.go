@@ -117,4 +117,4 @@ func (r *remote) resources(ctx context.Context) (total, free amounts, err error)
 }
 
 // shutdown is refused before it comes here: only the program that called Init may.
-func (r *remote) shutdown(context.Context) error { return nil }
+func (r *remote) shutdown() error { return nil }

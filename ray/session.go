@@ -38,14 +38,13 @@ type Options struct {
 	MaxPending int
 	// MaxWorkers is how many tasks and actors may run at a time, whatever resources they name. Defaults to 10,000 goroutines or 256 processes.
 	MaxWorkers int
+	// ShutdownGrace is how long Shutdown waits for functions that go on after their context has ended. Defaults to 10 seconds.
+	ShutdownGrace time.Duration
 	// Output is where worker processes write what is meant for stdout and stderr. Defaults to those of this process.
 	Output io.Writer
 	// Logger is told of restarts and retries. Defaults to slog.Default().
 	Logger *slog.Logger
 }
-
-// shutdownGrace is how long Shutdown waits for functions that go on after their context has ended.
-const shutdownGrace = 10 * time.Second
 
 // ErrNoSession is given where the context is not one of Init.
 var ErrNoSession = errors.New("the context does not come from ray.Init")
@@ -118,6 +117,9 @@ func (o *Options) defaults() error {
 	if o.ObjectStoreMemory < 0 || o.MaxPending < 0 || o.MaxWorkers < 0 {
 		return fmt.Errorf("object store memory %d, max pending %d and max workers %d must not be below 0", o.ObjectStoreMemory, o.MaxPending, o.MaxWorkers)
 	}
+	if o.ShutdownGrace == 0 {
+		o.ShutdownGrace = 10 * time.Second
+	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
@@ -134,9 +136,7 @@ func Shutdown(ctx context.Context) error {
 	if s.task != "" {
 		return errors.New("ray.Shutdown: only the program that called Init may shut the engine down, not a task")
 	}
-	wait, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownGrace)
-	defer cancel()
-	return s.engine.shutdown(wait)
+	return s.engine.shutdown()
 }
 
 // ClusterResources returns all there is, by name; CPUs are "CPU".
