@@ -52,11 +52,9 @@ func (c *Client) Follow(ctx context.Context, executionARN string, o FollowOption
 		if err != nil {
 			return nil, err
 		}
-		changed := f.changes(e)
-		if o.Events != nil {
-			if err := f.jobs(ctx, e); err != nil {
-				return nil, err
-			}
+		changed, err := f.changes(ctx, e)
+		if err != nil {
+			return nil, err
 		}
 		if e.Done() {
 			f.tell(Event{Kind: ExecutionChanged, Execution: e})
@@ -78,7 +76,7 @@ func (c *Client) Follow(ctx context.Context, executionARN string, o FollowOption
 type follower struct {
 	client   *Client
 	options  FollowOptions
-	statuses map[string]string // of steps, by name and attempt; "" is the execution's
+	statuses map[string]string // of steps by name; "" is the execution's
 	tails    map[string]*tail  // of steps whose jobs are looked into
 	looked   time.Time         // when the jobs were looked into last
 }
@@ -89,54 +87,45 @@ func (f *follower) tell(e Event) {
 	}
 }
 
-// changes tells the new statuses of steps and, where it is not the last, that of the execution.
-func (f *follower) changes(e *Execution) (changed bool) {
+// changes tells what is new since the last look: of the execution, unless it is over, and of its steps in their order. Changed says whether a
+// status is another one.
+func (f *follower) changes(ctx context.Context, e *Execution) (changed bool, err error) {
 	if status, known := f.statuses[""]; (!known || status != e.Status) && !e.Done() {
 		f.statuses[""], changed = e.Status, true
 		f.tell(Event{Kind: ExecutionChanged, Execution: e})
 	}
-	for i := range e.Steps {
-		s := &e.Steps[i]
-		if f.statuses[s.Name] == s.Status {
-			continue
-		}
-		f.statuses[s.Name], changed = s.Status, true
-		if !over(s.Status) { // its end is told after the last lines of its log
-			f.tell(Event{Kind: StepChanged, Execution: e, Step: s})
-		}
-	}
-	return changed
-}
-
-// jobs looks into the jobs of steps that run or have just ended, and tells the ends of the latter.
-func (f *follower) jobs(ctx context.Context, e *Execution) error {
 	due := time.Since(f.looked) >= logsEvery
 	if due {
 		f.looked = time.Now()
 	}
 	for i := range e.Steps {
 		s := &e.Steps[i]
-		t := f.tails[s.Name]
-		if t == nil || t.resource != s.Resource && s.Resource != "" {
-			t = newTail(f.client.patient, s, f.options.Logs)
-			f.tails[s.Name] = t
+		news := f.statuses[s.Name] != s.Status
+		f.statuses[s.Name], changed = s.Status, changed || news
+		if news && !over(s.Status) {
+			f.tell(Event{Kind: StepChanged, Execution: e, Step: s})
 		}
-		if t.done && over(s.Status) {
-			continue
-		}
-		if due || over(s.Status) {
-			t.last = over(s.Status)
-			err := t.look(ctx, func(ev Event) {
-				ev.Execution, ev.Step = e, s
-				f.tell(ev)
-			})
-			if err != nil {
-				return err
+		if f.options.Events != nil && (news && over(s.Status) || due && !over(s.Status)) {
+			if err := f.lookIntoJobs(ctx, e, s); err != nil {
+				return changed, err
 			}
 		}
-		if t.done = over(s.Status); t.done {
+		if news && over(s.Status) { // after the last lines of its log
 			f.tell(Event{Kind: StepChanged, Execution: e, Step: s})
 		}
 	}
-	return nil
+	return changed, nil
+}
+
+func (f *follower) lookIntoJobs(ctx context.Context, e *Execution, s *StepResult) error {
+	t := f.tails[s.Name]
+	if t == nil || t.resource != s.Resource { // another try of a step has another job
+		t = newTail(f.client.patient, s, f.options.Logs)
+		f.tails[s.Name] = t
+	}
+	t.last = over(s.Status)
+	return t.look(ctx, func(news Event) {
+		news.Execution, news.Step = e, s
+		f.tell(news)
+	})
 }

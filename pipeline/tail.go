@@ -28,7 +28,6 @@ type tail struct {
 	job      string // the job's name
 	logs     bool
 	last     bool // the step is over: this is the last look
-	done     bool
 	streams  []*logStream
 	seen     map[string]bool // names of streams
 	progress Progress        // told last
