@@ -20,7 +20,7 @@ func (r *Renderer) line(e Event, s *shown) {
 		fmt.Fprintf(r.out, "%s: %s%s%s\n", e.Step.Name, e.Step.Status, remarks(e.Step), reason(e.Step.FailureReason))
 	case StepProgress:
 		now, told := s.all(), s.told
-		if now.Unit == told.Unit && now.Total == told.Total && now.Done < now.Total && now.Fraction()-told.Fraction() < 0.1 {
+		if now.Unit == told.Unit && now.Total == told.Total && now.tenths() == told.tenths() {
 			return
 		}
 		if s.told = now; now == told {
@@ -31,6 +31,9 @@ func (r *Renderer) line(e Event, s *shown) {
 		fmt.Fprintln(r.out, logLine(e))
 	}
 }
+
+// tenths is how many tenths of the work are done.
+func (p Progress) tenths() int { return int(10 * p.Fraction()) }
 
 // remarks are the time that a step has taken and where its result comes from.
 func remarks(s *StepResult) string {
