@@ -14,6 +14,8 @@ type executor interface {
 	run(ctx context.Context, t *task) outcome
 	// construct makes the value of an actor. The instance ends with close, or with ctx.
 	construct(ctx context.Context, a *actor) (instance, outcome)
+	// collect has all workers release the references that are garbage.
+	collect()
 	// stop ends all workers.
 	stop()
 }
@@ -74,6 +76,8 @@ func (g goroutines) construct(ctx context.Context, a *actor) (instance, outcome)
 	out := invoke(context.WithValue(s.context(ctx), stateKey{}, &in.state), a.body, nil, a.call.Args)
 	return in, out
 }
+
+func (g goroutines) collect() { collect() }
 
 func (g goroutines) stop() {}
 

@@ -18,10 +18,12 @@ const (
 	frameMethod                         // call a method of it
 	frameCancel                         // end the context of Task
 	frameReply                          // to the request Seq
+	frameCollect                        // release the references that are garbage
 	// To the engine.
-	frameResult  // of Task
-	frameRequest // a call of the engine interface, Op
-	frameAbandon // nobody waits for the reply to Seq any more
+	frameResult    // of Task
+	frameRequest   // a call of the engine interface, Op
+	frameCollected // to frameCollect, behind the releases
+	frameAbandon   // nobody waits for the reply to Seq any more
 )
 
 // An op is a method of the engine interface.

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 )
@@ -70,6 +72,7 @@ func (p *processes) take() (*process, error) {
 	w := s.w
 	w.local = p.local
 	w.results = make(chan frame, 1)
+	w.collected = make(chan struct{}, 1)
 	w.gone = make(chan struct{})
 	w.refs = map[string]int{}
 	w.waits = map[uint64]context.CancelFunc{}
@@ -119,6 +122,25 @@ func (p *processes) construct(ctx context.Context, a *actor) (instance, outcome)
 	out := w.do(ctx, frame{Kind: frameConstruct, Task: a.id, Call: &a.call}, true)
 	context.AfterFunc(ctx, w.kill)
 	return &processActor{local: p.local, w: w}, out
+}
+
+func (p *processes) collect() {
+	collect()
+	p.mu.Lock()
+	all := slices.Collect(maps.Keys(p.all))
+	p.mu.Unlock()
+	late := time.After(time.Second) // one that stands still keeps what it has
+	for _, w := range all {
+		_ = w.line.send(frame{Kind: frameCollect})
+	}
+	for _, w := range all {
+		select {
+		case <-w.collected:
+		case <-w.gone:
+		case <-late:
+			return
+		}
+	}
 }
 
 func (p *processes) stop() {

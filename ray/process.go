@@ -12,13 +12,15 @@ import (
 
 // A process is one worker process, seen from the engine.
 type process struct {
-	local   *local
-	cmd     *exec.Cmd
-	line    *line
-	last    *tail      // of what it wrote to stderr
-	results chan frame // of the one function that runs in it
-	gone    chan struct{}
-	death   error // once gone
+	local *local
+	cmd   *exec.Cmd
+	line  *line
+	last  *tail // of what it wrote to stderr
+	// collected gets an answer to every frameCollect.
+	collected chan struct{}
+	results   chan frame // of the one function that runs in it
+	gone      chan struct{}
+	death     error // once gone
 
 	answers sync.WaitGroup // requests that wait
 
@@ -98,6 +100,11 @@ func (w *process) attend() {
 			w.mu.Unlock()
 		case frameRequest:
 			w.request(f)
+		case frameCollected:
+			select {
+			case w.collected <- struct{}{}:
+			default:
+			}
 		}
 	}
 	killGroup(w.cmd)
@@ -131,7 +138,7 @@ func (w *process) hold(id string, by int) {
 	}
 }
 
-// request serves a call of the engine interface. What may wait does so beside the others.
+// request serves a call of the engine interface. What may wait does so beside the others; the worker keeps its references until the answer.
 func (w *process) request(f frame) {
 	switch f.Op {
 	case opRetain:
@@ -140,7 +147,7 @@ func (w *process) request(f frame) {
 	case opRelease:
 		w.local.release(f.ID)
 		w.hold(f.ID, -1)
-	case opGet, opWait:
+	default:
 		ctx, cancel := context.WithCancel(w.local.ctx)
 		w.mu.Lock()
 		w.waits[f.Seq] = cancel
@@ -152,8 +159,6 @@ func (w *process) request(f frame) {
 			delete(w.waits, f.Seq)
 			w.mu.Unlock()
 		})
-	default:
-		w.answer(w.local.ctx, f)
 	}
 }
 

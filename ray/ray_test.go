@@ -58,7 +58,7 @@ func TestANameIsRegisteredOnce(t *testing.T) {
 	ray.Func("example.square", func(context.Context, int) (int, error) { return 0, nil })
 }
 
-// stubborn signals that it runs and goes on until its file is closed, whatever its context says.
+// stubborn goes on until the test says so, whatever its context does.
 var release = make(chan struct{})
 
 var stubborn = ray.Func("test.stubborn", func(context.Context, struct{}) (struct{}, error) { <-release; return struct{}{}, nil })
@@ -75,7 +75,7 @@ func TestShutdownNamesWhatDoesNotEnd(t *testing.T) {
 	if err := ray.Shutdown(ctx); err == nil || !strings.Contains(err.Error(), "still running although their context has ended: test.stubborn") {
 		t.Errorf("got %v", err)
 	}
-	close(release)
+	release <- struct{}{}
 }
 
 // nested runs an engine with a worker of its own and has that connect to an address.

@@ -108,7 +108,7 @@ func (l *local) room(n int) error {
 	if ok {
 		return nil
 	}
-	collect()
+	l.exec.collect()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.store.take(int64(n)) {

@@ -64,6 +64,11 @@ func (w *worker) receive(f frame) {
 	switch f.Kind {
 	case frameReply:
 		w.remote.reply(f)
+	case frameCollect:
+		go func() {
+			collect()
+			_ = w.remote.line.send(frame{Kind: frameCollected}) // without an engine nothing counts
+		}()
 	case frameCancel:
 		w.mu.Lock()
 		defer w.mu.Unlock()
