@@ -9,6 +9,7 @@ import (
 	"github.com/mobula-ml/mobula/internal/identity"
 	"github.com/mobula-ml/mobula/internal/object"
 	"github.com/mobula-ml/mobula/internal/platform/account"
+	"github.com/mobula-ml/mobula/internal/platform/endpoints"
 	"github.com/mobula-ml/mobula/internal/platform/experiments"
 	"github.com/mobula-ml/mobula/internal/platform/featurestore"
 	"github.com/mobula-ml/mobula/internal/platform/jobs"
@@ -26,6 +27,7 @@ type rooms struct {
 	jobs        *jobs.Service
 	experiments *experiments.Service
 	pipelines   *pipelines.Service
+	endpoints   *endpoints.Service
 	all         []any
 }
 
@@ -47,9 +49,11 @@ func (s *Server) openRooms(ctx context.Context, later func(func())) (err error) 
 	trials := tuning.New(tuning.Deps{DB: s.db, Engine: s.engine, World: s.World, Log: s.Log, Jobs: r.jobs})
 	models := registry.New(registry.Deps{DB: s.db, Objects: objects, World: s.World})
 	r.experiments = experiments.New(experiments.Deps{DB: s.db, World: s.World, Log: s.Log})
+	r.endpoints = endpoints.New(endpoints.Deps{DB: s.db, Engine: s.engine, Objects: objects, Runner: s.runner, World: s.World, Log: s.Log, Registry: models,
+		Dir: filepath.Join(s.Data, "endpoints"), LogDir: s.logDir(), Socket: s.socket, Library: library})
 	r.pipelines = pipelines.New(pipelines.Deps{DB: s.db, Engine: s.engine, Objects: objects, World: s.World, Log: s.Log, Jobs: r.jobs, Tuning: trials,
-		Registry: models, Experiments: r.experiments, Features: r.features})
-	r.all = []any{r.features, r.jobs, trials, models, r.experiments, r.pipelines, &account.Service{DB: s.db}, &logs.Service{Dir: s.logDir()}}
+		Registry: models, Models: r.endpoints, Experiments: r.experiments, Features: r.features})
+	r.all = []any{r.features, r.jobs, trials, models, r.experiments, r.pipelines, r.endpoints, &account.Service{DB: s.db}, &logs.Service{Dir: s.logDir()}}
 
 	s3 := object.Handler(s.objects, object.HandlerOptions{BeforeRead: r.features.Flush, World: s.World, Log: s.Log,
 		Account: func(ctx context.Context) string { return identity.From(ctx).Account }})
@@ -72,6 +76,10 @@ func (s *Server) startRooms(ctx context.Context, later func(func())) error {
 	if err := s.rooms.jobs.Start(ctx); err != nil {
 		return err
 	}
+	if err := s.rooms.endpoints.Start(ctx); err != nil {
+		return err
+	}
+	later(s.rooms.endpoints.Stop)
 	if err := s.rooms.experiments.Start(ctx); err != nil {
 		return err
 	}

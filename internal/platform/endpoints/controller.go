@@ -1,0 +1,199 @@
+package endpoints
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/mobula-ml/mobula/internal/awsapi"
+	"github.com/mobula-ml/mobula/internal/durable"
+	"github.com/mobula-ml/mobula/internal/store"
+)
+
+// lookAgain is how long a parked endpoint waits at most before it looks at its hosts without having been told that one ended.
+const lookAgain = time.Minute
+
+// A failure is why hosts cannot serve; it is the user's to mend.
+type failure struct{ reason string }
+
+func (f *failure) Error() string { return f.reason }
+
+func (s *Service) reconcile(ctx context.Context, l *durable.Lease) error {
+	var e *endpoint
+	err := s.DB.View(ctx, func(tx *store.Tx) (err error) {
+		e, err = endpointRows.GetARN(tx, l.Key)
+		return err
+	})
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return nil
+	case err != nil:
+		return err
+	case e.Status == awsapi.EndpointStatusDeleting:
+		return s.remove(ctx, l, e)
+	case e.Next != nil:
+		return s.bring(ctx, l, e)
+	case e.Current == nil:
+		return nil // it failed, and waits for nothing
+	}
+	return s.hold(ctx, l, e)
+}
+
+// bring brings the next deployment up, and switches to it.
+func (s *Service) bring(ctx context.Context, l *durable.Lease, e *endpoint) error {
+	var failed *failure
+	for i := range e.Next.Variants {
+		v := &e.Next.Variants[i]
+		v.LastStart = s.World.Now()
+		err := s.ensure(ctx, e, v)
+		if errors.As(err, &failed) {
+			break
+		}
+		if err != nil {
+			return err
+		}
+	}
+	old := e.Current
+	next := e.Next
+	err := l.Update(ctx, func(tx *store.Tx) error {
+		now, err := endpointRows.GetARN(tx, e.ARN)
+		if err != nil {
+			return err
+		}
+		if now.Status == awsapi.EndpointStatusDeleting {
+			*e = *now
+			return nil // the next pass removes it
+		}
+		now.Modified = s.World.Now()
+		switch {
+		case failed == nil:
+			now.Current, now.Next, now.Config = next, nil, next.Config
+			now.Status, now.Reason = awsapi.EndpointStatusInService, ""
+		case old != nil: // the update failed, what served goes on serving
+			now.Next, now.Config, now.Status, now.Reason = nil, old.Config, awsapi.EndpointStatusInService, failed.reason
+		default:
+			now.Next, now.Status, now.Reason = nil, awsapi.EndpointStatusFailed, failed.reason
+		}
+		*e = *now
+		if err := endpointRows.Put(tx, e.Scope, e.Name, e); err != nil {
+			return err
+		}
+		return emit(tx, e, e.Status)
+	})
+	if err != nil {
+		return err
+	}
+	if e.Status == awsapi.EndpointStatusDeleting {
+		return durable.Park(0)
+	}
+	gone := old
+	if failed != nil {
+		gone = next
+	}
+	s.retire(ctx, gone)
+	if e.Current == nil {
+		return nil
+	}
+	return durable.Park(lookAgain)
+}
+
+// drain is how long requests in flight have before the hosts of a deployment that no longer serves end.
+const drain = 2 * time.Second
+
+// retire ends the hosts of a deployment after what is in flight has had time to end.
+func (s *Service) retire(ctx context.Context, d *deployment) {
+	if d == nil {
+		return
+	}
+	for _, v := range d.Variants {
+		h := s.take(v.ID)
+		if h != nil {
+			h.drain(drain)
+			h.close()
+		}
+		s.removeFolder(context.WithoutCancel(ctx), filepath.Join(s.Dir, v.ID))
+	}
+}
+
+// backoff is the wait before a host is replaced that died soon after its start.
+func backoff(restarts int) time.Duration {
+	return min(100*time.Millisecond<<min(restarts, 10), 30*time.Second)
+}
+
+// steady is how long a host must have run for its next death to count as the first.
+const steady = 5 * time.Minute
+
+// hold finds the hosts of an endpoint in service again, and replaces those that have died.
+func (s *Service) hold(ctx context.Context, l *durable.Lease, e *endpoint) error {
+	wait := lookAgain
+	for i := range e.Current.Variants {
+		v := &e.Current.Variants[i]
+		if s.alive(ctx, e, v) {
+			continue
+		}
+		if age := s.World.Now().Sub(v.LastStart); age > steady {
+			v.Restarts = 0
+		} else if left := backoff(v.Restarts) - age; left > 0 {
+			wait = min(wait, left)
+			continue
+		}
+		s.Log.Warn("replace a host of an endpoint", "endpoint", e.Name, "variant", v.Name, "restarts", v.Restarts)
+		if err := s.replace(ctx, l, e, v); err != nil {
+			var failed *failure
+			if !errors.As(err, &failed) {
+				return err
+			}
+			s.Log.Error("host of an endpoint cannot be replaced", "endpoint", e.Name, "variant", v.Name, "reason", failed.reason)
+			wait = min(wait, backoff(v.Restarts))
+		}
+	}
+	return durable.Park(wait)
+}
+
+// replace starts a new host for a variant under a new id, which is committed first.
+func (s *Service) replace(ctx context.Context, l *durable.Lease, e *endpoint, v *variant) error {
+	old := v.ID
+	v.ID, v.LastStart, v.Restarts = s.World.NewID(12), s.World.Now(), v.Restarts+1
+	err := l.Update(ctx, func(tx *store.Tx) error {
+		now, err := endpointRows.GetARN(tx, e.ARN)
+		if err != nil {
+			return err
+		}
+		if now.Current == nil || now.Current.variant(v.Name) == nil {
+			return fmt.Errorf("endpoint %s changed while a host was replaced", e.Name)
+		}
+		kept := now.Current.variant(v.Name)
+		kept.ID, kept.LastStart, kept.Restarts = v.ID, v.LastStart, v.Restarts
+		return endpointRows.Put(tx, now.Scope, now.Name, now)
+	})
+	if err != nil {
+		return err
+	}
+	if h := s.take(old); h != nil {
+		h.close()
+	}
+	s.removeFolder(ctx, filepath.Join(s.Dir, old))
+	return s.ensure(ctx, e, v)
+}
+
+// remove ends all hosts and removes the row.
+func (s *Service) remove(ctx context.Context, l *durable.Lease, e *endpoint) error {
+	for _, d := range []*deployment{e.Current, e.Next} {
+		if d != nil {
+			for _, v := range d.Variants {
+				if h := s.take(v.ID); h != nil {
+					h.close()
+				}
+				s.removeFolder(ctx, filepath.Join(s.Dir, v.ID))
+			}
+		}
+	}
+	return l.Update(ctx, func(tx *store.Tx) error {
+		if err := endpointRows.Delete(tx, e.Scope, e.Name); err != nil {
+			return err
+		}
+		return emit(tx, e, "Deleted")
+	})
+}
