@@ -15,7 +15,7 @@ type ActorMethod[S, In, Out any] struct{ typ, name string }
 // A Handle names one actor. It may be part of an argument or a result. The zero Handle names none.
 type Handle[S any] struct{ ID string }
 
-// A state of an actor is what its constructor returned, so that it is never mistaken for an encoded value.
+// stateKey leads a constructor to where the executor keeps the actor's value, which never becomes bytes.
 type stateKey struct{}
 
 // Actor registers a type of actor and its constructor, under the rules of Func.
@@ -93,7 +93,8 @@ func (m ActorMethod[S, In, Out]) CallWith(ctx context.Context, h Handle[S], in R
 // Kill ends an actor: the call that runs and those that wait fail with ErrActorDied, and its resources are free once the method has returned.
 func Kill[S any](ctx context.Context, h Handle[S]) error { return kill(ctx, h.ID, false) }
 
-// Restart ends the call that runs and constructs the actor again, which counts towards MaxRestarts. Calls that wait go to the new one.
+// Restart ends the call that runs and constructs the actor again, which counts towards MaxRestarts; beyond them it
+// is Kill. Calls that wait go to the new one.
 func Restart[S any](ctx context.Context, h Handle[S]) error { return kill(ctx, h.ID, true) }
 
 func kill(ctx context.Context, id string, restart bool) error {

@@ -137,7 +137,9 @@ func (l *local) deadActor(id string) error {
 
 func (l *local) endCurrent(a *actor, why error) {
 	if a.current != nil {
+		children := a.current.children
 		l.abort(a.current, why)
+		l.cancelAll(children)
 	}
 }
 

@@ -180,6 +180,9 @@ func (l *local) finish(t *task, out outcome) {
 		t.waits = 0
 		defer l.sched.giveBack(need)
 	}
+	if out.died {
+		l.cancelAll(t.children) // nobody will ask for their results
+	}
 	retry := out.died || out.err != nil && t.call.Options.RetryErrors
 	if retry && !t.ended && !l.closed && t.attempts <= t.call.Options.Retries && (t.actor == nil || l.mayReturn(t)) {
 		l.o.Logger.Warn("ray: a call is run again", "function", t.call.what(), "attempt", t.attempts, "worker", t.worker, "error", out.err)
@@ -290,8 +293,12 @@ func (l *local) abort(t *task, why error) {
 func (l *local) cancelTree(t *task) {
 	children := t.children
 	l.abort(t, context.Canceled)
-	for c := range children {
-		l.cancelTree(c)
+	l.cancelAll(children)
+}
+
+func (l *local) cancelAll(tasks map[*task]struct{}) {
+	for t := range tasks {
+		l.cancelTree(t)
 	}
 }
 

@@ -126,6 +126,18 @@ var actorCases = []suiteCase{
 		fails(t, failure(t, ctx, r, err), ray.ErrActorDied)
 		fails(t, ray.Restart(ctx, h), ray.ErrActorDied)
 	}},
+	{"KillReachesTheCallsOfACall", func(t *testing.T, e env) {
+		ctx, g := e.start(t, 1), newGate(t)
+		h := must(tallies.New(ctx, 0))(t)
+		r := must(both.Call(ctx, h, g.at("inner")))(t)
+		x := g.next(t)
+		if err := ray.Kill(ctx, h); err != nil {
+			t.Error(err)
+		}
+		x.gone(t)
+		fails(t, failure(t, ctx, r, nil), ray.ErrActorDied)
+		available(t, ctx, "CPU", 1)
+	}},
 	{"ADeadlineEndsACallAndNotTheActor", func(t *testing.T, e env) {
 		ctx, g := e.start(t, 1), newGate(t)
 		h := must(tallies.New(ctx, 10))(t)

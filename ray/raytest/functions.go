@@ -87,9 +87,23 @@ var (
 	add       = ray.Method(tallies, "add", (*tally).Add)
 	order     = ray.Method(tallies, "order", (*tally).Order)
 	rest      = ray.Method(tallies, "rest", (*tally).Rest)
+	both      = ray.Method(tallies, "both", (*tally).Both)
 	perish    = ray.Method(tallies, "perish", (*tally).Perish)
 	processID = ray.Method(tallies, "process", func(*tally, context.Context, struct{}) (int, error) { return os.Getpid(), nil })
 
+	// employ starts an actor that takes the CPU of this very task, and waits for it.
+	employ = ray.Func("raytest.employ", func(ctx context.Context, n int) (ray.Handle[*tally], error) {
+		h, err := tallies.New(ctx, n, ray.CPUs(1))
+		if err != nil {
+			return h, err
+		}
+		r, err := add.Call(ctx, h, 1)
+		if err != nil {
+			return h, err
+		}
+		_, err = ray.Get(ctx, r)
+		return h, err
+	})
 	addTo = ray.Func("raytest.addTo", func(ctx context.Context, h ray.Handle[*tally]) (int, error) {
 		r, err := add.Call(ctx, h, 1)
 		if err != nil {
@@ -173,6 +187,15 @@ func (a *tally) Add(_ context.Context, n int) (int, error) { a.n += n; return a.
 func (a *tally) Order(_ context.Context, n int) ([]int, error) {
 	a.seen = append(a.seen, n)
 	return a.seen, nil
+}
+
+// Both stands at a gate in a call of its own and waits for it.
+func (a *tally) Both(ctx context.Context, s stop) (string, error) {
+	r, err := hold.Call(ctx, s)
+	if err != nil {
+		return "", err
+	}
+	return ray.Get(ctx, r)
 }
 
 func (a *tally) Rest(ctx context.Context, s stop) (string, error) { return s.Name, s.wait(ctx) }

@@ -98,8 +98,12 @@ var resourceCases = []suiteCase{
 	}},
 	{"ATaskMayWaitForAnActorThatTakesItsCPU", func(t *testing.T, e env) {
 		ctx := e.start(t, 1)
-		h := must(tallies.New(ctx, 5, ray.CPUs(0)))(t)
-		equal(t, must(ray.Get(ctx, must(addTo.Call(ctx, h))(t)))(t), 6)
+		h := must(ray.Get(ctx, must(employ.Call(ctx, 5))(t)))(t)
+		available(t, ctx, "CPU", 0)
+		equal(t, must(ray.Get(ctx, must(add.Call(ctx, h, 1))(t)))(t), 7)
+		if err := ray.Kill(ctx, h); err != nil {
+			t.Error(err)
+		}
 		available(t, ctx, "CPU", 1)
 	}},
 	{"TooManyCallsAreRefused", func(t *testing.T, e env) {
