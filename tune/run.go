@@ -83,6 +83,12 @@ func (o *Options) defaults() error {
 	if o.Goal != Minimize && o.Goal != Maximize {
 		return fmt.Errorf("goal '%s' must be Minimize or Maximize", o.Goal)
 	}
+	if o.Parallel < 0 || o.Failures < 0 {
+		return fmt.Errorf("parallel %d and failures %d must not be below 0", o.Parallel, o.Failures)
+	}
+	if o.Target != nil && math.IsNaN(*o.Target) {
+		return errors.New("target NaN must be a number")
+	}
 	o.Parallel = max(o.Parallel, 1)
 	if o.Failures == 0 {
 		o.Failures = o.Trials
@@ -140,7 +146,7 @@ func (s *search) end(t *Trial) bool {
 		if s.failed++; s.failed >= s.o.Failures && s.failed < len(s.trials) {
 			s.lost = fmt.Errorf("%d trials failed, the last one: %w", s.failed, t.Err)
 		}
-	case s.best == nil || s.o.Goal.Better(t.Metric, s.best.Metric):
+	case s.best == nil || s.better(t):
 		s.best = t
 		s.done = s.o.Target != nil && !s.o.Goal.Better(*s.o.Target, t.Metric)
 	}
@@ -148,6 +154,11 @@ func (s *search) end(t *Trial) bool {
 		s.o.Progress(*t, s.best)
 	}
 	return s.done || s.lost != nil
+}
+
+// better prefers the earlier of two that are equal, so that the best does not depend on which ended first.
+func (s *search) better(t *Trial) bool {
+	return s.o.Goal.Better(t.Metric, s.best.Metric) || t.Metric == s.best.Metric && t.Number < s.best.Number
 }
 
 func (s *search) result(cause error) (*Result, error) {

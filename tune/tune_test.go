@@ -135,9 +135,27 @@ func TestRunEndsAtTargetAndWithItsContext(t *testing.T) {
 	if !errors.Is(err, context.Canceled) || len(r.Trials) != 5 {
 		t.Errorf("%d trials, %v", len(r.Trials), err)
 	}
-	for want, o := range map[string]tune.Options{"trials 0": {}, "goal 'Best'": {Trials: 1, Goal: "Best"}} {
+	for want, o := range map[string]tune.Options{"trials 0": {}, "goal 'Best'": {Trials: 1, Goal: "Best"},
+		"parallel -1": {Trials: 1, Parallel: -1}, "failures -1": {Trials: 1, Failures: -1}, "target NaN": {Trials: 1, Target: new(math.NaN())}} {
 		if _, err := tune.Run(t.Context(), number, o); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %s", err, want)
 		}
+	}
+}
+
+func TestTrialsDoNotDependOnTheirTiming(t *testing.T) {
+	t.Parallel()
+	o := tune.Options{Space: tune.Space{tune.Int("x", 0, 3), tune.Float("y", 0, 1)}, Strategy: tune.Random{Seed: 9}, Trials: 60}
+	round := func(_ context.Context, tr tune.Trial) (float64, error) { return strconv.ParseFloat(tr.Params["x"], 64) }
+	var all []string
+	for _, o.Parallel = range []int{1, 2, 7} {
+		r, err := tune.Run(t.Context(), round, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, fmt.Sprint(r.Best, r.Trials))
+	}
+	if all[1] != all[0] || all[2] != all[0] {
+		t.Errorf("the trials differ:\n%s", strings.Join(all, "\n"))
 	}
 }
