@@ -33,7 +33,7 @@ const usage = `%[1]s is the workflow %[2]s: it applies, starts and follows its p
                                       start an execution of it
   %[1]s run [-p Name=Value]… [-v]     apply, start and follow
   %[1]s status [EXECUTION]            show an execution; the newest where none is given
-  %[1]s stop|retry EXECUTION          stop an execution, or run its failed steps again
+  %[1]s stop|retry EXECUTION          stop an execution, or run its failed steps again; by its ARN or the end of it
   %[1]s delete                        delete the pipeline
   %[1]s definition                    print the pipeline's definition; nothing is sent
 
@@ -55,6 +55,11 @@ type command struct {
 
 // A usageError is a mistake in how the program was called.
 type usageError struct{ error }
+
+// interrupted is the error of a person who no longer wants to look.
+type interrupted struct{ error }
+
+func (interrupted) Error() string { return "interrupted; the execution goes on" }
 
 func (c *command) run(ctx context.Context, args []string) int {
 	err := c.dispatch(ctx, args)
@@ -83,8 +88,8 @@ func (c *command) advice(err error) string {
 		return "mobula up"
 	case strings.Contains(err.Error(), "environment variable AWS_"):
 		return `eval "$(mobula env)"`
-	case errors.Is(err, context.Canceled):
-		return c.program + " status   (the execution goes on)"
+	case errors.As(err, new(interrupted)):
+		return c.program + " status"
 	case ErrorCode(err) == "ResourceNotFound":
 		return c.program + " apply"
 	}
@@ -179,14 +184,24 @@ func (c *command) call(ctx context.Context, client *Client, name, execution stri
 		return err
 	case "start", "run":
 		return c.start(ctx, client, name == "run", o)
-	case "status":
-		return c.status(ctx, client, execution)
+	case "delete":
+		return client.Delete(ctx, c.workflow.Name)
+	}
+	execution, err := c.resolve(ctx, client, execution)
+	if err != nil {
+		return err
+	}
+	switch name {
 	case "stop":
 		return client.Stop(ctx, execution)
 	case "retry":
 		return client.Retry(ctx, execution)
 	}
-	return client.Delete(ctx, c.workflow.Name)
+	e, err := client.Describe(ctx, execution)
+	if err != nil {
+		return err
+	}
+	return e.WriteTable(c.out)
 }
 
 func (c *command) start(ctx context.Context, client *Client, apply bool, o *flagged) error {
@@ -207,6 +222,9 @@ func (c *command) start(ctx context.Context, client *Client, apply bool, o *flag
 	screen := Terminal(c.out)
 	e, err := client.Follow(ctx, arn, FollowOptions{Events: screen.Event, Logs: o.logs})
 	screen.Close()
+	if errors.Is(err, context.Canceled) {
+		return interrupted{err}
+	}
 	if err != nil {
 		return err
 	}
@@ -216,20 +234,22 @@ func (c *command) start(ctx context.Context, client *Client, apply bool, o *flag
 	return nil
 }
 
-func (c *command) status(ctx context.Context, client *Client, execution string) error {
-	if execution == "" {
-		newest, err := client.Executions(ctx, c.workflow.Name, 1)
-		if err != nil {
-			return err
-		}
-		if len(newest) == 0 {
-			return fmt.Errorf("pipeline %s has no execution yet", c.workflow.Name)
-		}
-		execution = newest[0]
+// resolve finds the ARN of an execution by the last part of it; "" is the newest one.
+func (c *command) resolve(ctx context.Context, client *Client, execution string) (arn string, err error) {
+	if strings.HasPrefix(execution, "arn:") {
+		return execution, nil
 	}
-	e, err := client.Describe(ctx, execution)
+	newest, err := client.Executions(ctx, c.workflow.Name, 100)
 	if err != nil {
-		return err
+		return "", err
 	}
-	return e.WriteTable(c.out)
+	for _, arn := range newest {
+		if execution == "" || shortARN(arn) == execution {
+			return arn, nil
+		}
+	}
+	if execution == "" {
+		return "", fmt.Errorf("pipeline %s has no execution yet", c.workflow.Name)
+	}
+	return "", fmt.Errorf("execution '%s' is not one of the newest 100 of pipeline %s; give its ARN", execution, c.workflow.Name)
 }

@@ -59,6 +59,8 @@ func TestCommandLine(t *testing.T) {
 		{server.URL, "run", 1, "execution a1b2c3d4e5f6 is Failed: Step failure: One or multiple steps failed."},
 		{server.URL, "start", 0, executionARN + "\n"},
 		{server.URL, "status", 0, "cached from earlier00000"},
+		{server.URL, "status a1b2c3d4e5f6", 0, "RMSE is too large"},
+		{server.URL, "stop 000000000000", 1, "execution '000000000000' is not one of the newest 100 of pipeline steps; give its ARN"},
 		{server.URL, "delete", 1, "Pipeline does not exist.\nTry: "},
 		{"", "definition", 0, `{"Version":"2020-12-01"`},
 		{"", "help", 0, "is the workflow steps"},

@@ -17,6 +17,7 @@ type RenderOptions struct {
 	Live  bool             // redraw one table in place, which takes a terminal; else a line for each event
 	Color bool             // colours, which take a terminal
 	Width int              // columns of the terminal. Defaults to 80.
+	Rows  int              // of the terminal: the first steps are left out where there are more. Defaults to 24.
 	Now   func() time.Time // Defaults to time.Now. Running steps show how long they have been.
 }
 
@@ -46,6 +47,9 @@ func NewRenderer(out io.Writer, o RenderOptions) *Renderer {
 	if o.Width <= 0 {
 		o.Width = 80
 	}
+	if o.Rows <= 0 {
+		o.Rows = 24
+	}
 	return &Renderer{out: out, options: o, steps: map[string]*shown{}}
 }
 
@@ -53,8 +57,8 @@ func NewRenderer(out io.Writer, o RenderOptions) *Renderer {
 func Terminal(f *os.File) *Renderer {
 	live := term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb"
 	o := RenderOptions{Live: live, Color: live && os.Getenv("NO_COLOR") == ""}
-	if width, _, err := term.GetSize(int(f.Fd())); err == nil {
-		o.Width = width
+	if width, rows, err := term.GetSize(int(f.Fd())); err == nil {
+		o.Width, o.Rows = width, rows
 	}
 	return NewRenderer(f, o)
 }

@@ -26,14 +26,15 @@ func (r *Renderer) draw() {
 	if !r.current.Done() && !r.current.Started.IsZero() {
 		elapsed = max(0, now.Sub(r.current.Started).Seconds())
 	}
+	rows := r.rows[max(0, len(r.rows)-max(1, r.options.Rows-2)):] // what has scrolled off a terminal cannot be redrawn
 	widest := 0
-	for _, name := range r.rows {
+	for _, name := range rows {
 		widest = max(widest, utf8.RuneCountInString(name))
 	}
 	var b strings.Builder
 	text := r.cut(fmt.Sprintf("execution %s  %s  %s%s", shortARN(r.current.ARN), r.current.Status, seconds(elapsed), reason(r.current.FailureReason)))
 	fmt.Fprintln(&b, r.paint(r.current.Status, text))
-	for _, name := range r.rows {
+	for _, name := range rows {
 		s := r.steps[name]
 		took := s.result.Seconds
 		if !over(s.result.Status) && !s.result.Started.IsZero() {
@@ -43,7 +44,7 @@ func (r *Renderer) draw() {
 		fmt.Fprintln(&b, r.paint(s.result.Status, text))
 	}
 	fmt.Fprint(r.out, b.String())
-	r.drawn, r.drawnAt = len(r.rows)+1, now
+	r.drawn, r.drawnAt = len(rows)+1, now
 }
 
 // note is what stands behind a step: its progress while it runs, then where its result comes from or why there is none.

@@ -85,6 +85,9 @@ func TestRenderLive(t *testing.T) {
 			t.Errorf("a line of %d columns on a terminal of 60: %q", n, line)
 		}
 	}
+	if low := show(pipeline.RenderOptions{Live: true, Rows: 3}); strings.Contains(low, "\x1b[3A") || !strings.Contains(low, "\x1b[2A") {
+		t.Error("on a terminal of three rows, at most two are redrawn")
+	}
 	if plain := show(pipeline.RenderOptions{Live: true}); strings.Contains(plain, "\x1b[3") && strings.Contains(plain, "m●") {
 		t.Error("there are colours where none are asked for")
 	}
