@@ -9,12 +9,15 @@ import (
 	"github.com/mobula-ml/mobula/pipeline"
 )
 
+// maxName is how much of a name the table shows.
+const maxName = 30
+
 // maxLineage bounds the walk back from the model.
 const maxLineage = 200
 
 // lineage prints where the model comes from and where it went, as a table, by walking the associations back from its package.
 func (d *show) lineage(ctx context.Context) error {
-	d.printf("\nlineage of the model\n  %-22s %-15s %s", "from", "by", "to")
+	d.printf("\nlineage of the model: where it comes from, and where it went\n  %-44s %-15s %s", "from", "by", "to")
 	starts, err := d.entitiesOf(ctx, d.report.ModelPackageARN)
 	if err != nil {
 		return err
@@ -22,24 +25,36 @@ func (d *show) lineage(ctx context.Context) error {
 	if len(starts) == 0 {
 		return fmt.Errorf("lineage knows nothing of %s", d.report.ModelPackageARN)
 	}
-	seen := map[string]bool{}
 	rows := 0
-	for queue := starts; len(queue) > 0 && rows < maxLineage; queue = queue[1:] {
-		if seen[queue[0]] {
-			continue
+	walk := func(end func(arn *string) *awsapi.ListAssociationsRequest, next func(awsapi.AssociationSummary) *string) error {
+		seen := map[string]bool{}
+		for queue := starts; len(queue) > 0 && rows < maxLineage; queue = queue[1:] {
+			if seen[queue[0]] {
+				continue
+			}
+			seen[queue[0]] = true
+			list, err := d.api.ListAssociations(ctx, end(&queue[0]))
+			if err != nil {
+				return err
+			}
+			for _, a := range list.AssociationSummaries {
+				d.printf("  %-44s %-15s %s", short(a.SourceType, a.SourceName, a.SourceArn), awsapi.Val(a.AssociationType), short(a.DestinationType, a.DestinationName, a.DestinationArn))
+				queue = append(queue, *next(a))
+				rows++
+			}
 		}
-		seen[queue[0]] = true
-		list, err := d.api.ListAssociations(ctx, &awsapi.ListAssociationsRequest{DestinationArn: &queue[0], MaxResults: new(int32(100))})
-		if err != nil {
-			return err
-		}
-		for _, a := range list.AssociationSummaries {
-			d.printf("  %-22s %-15s %s", short(a.SourceType, a.SourceName, a.SourceArn), awsapi.Val(a.AssociationType), short(a.DestinationType, a.DestinationName, a.DestinationArn))
-			queue = append(queue, *a.SourceArn)
-			rows++
-		}
+		return nil
 	}
-	return nil
+	back := func(arn *string) *awsapi.ListAssociationsRequest {
+		return &awsapi.ListAssociationsRequest{DestinationArn: arn}
+	}
+	forth := func(arn *string) *awsapi.ListAssociationsRequest {
+		return &awsapi.ListAssociationsRequest{SourceArn: arn}
+	}
+	if err := walk(back, func(a awsapi.AssociationSummary) *string { return a.SourceArn }); err != nil {
+		return err
+	}
+	return walk(forth, func(a awsapi.AssociationSummary) *string { return a.DestinationArn })
 }
 
 // entitiesOf returns the lineage entities that stand for a resource. They appear as the events of the resource are worked off.
@@ -63,7 +78,11 @@ func short(kind, name, arn *string) string {
 	if text == "" {
 		text = awsapi.Val(arn)[strings.LastIndexByte(awsapi.Val(arn), '/')+1:]
 	}
-	return awsapi.Val(kind) + " " + text
+	// The names of jobs are long; their ends tell them apart.
+	if len(text) > maxName {
+		text = "…" + text[len(text)-maxName:]
+	}
+	return strings.TrimPrefix(awsapi.Val(kind), "SageMaker") + " " + text
 }
 
 // experiment prints the execution's trial: its components and their metrics.
@@ -81,8 +100,16 @@ func (d *show) experiment(ctx context.Context, e *pipeline.Execution) error {
 	for _, c := range list.TrialComponentSummaries {
 		d.printf("  %s  %s", *c.TrialComponentName, awsapi.Val(c.Status.PrimaryStatus))
 	}
-	best := e.Step("HPTuning").Resource
-	job, err := d.api.DescribeHyperParameterTuningJob(ctx, &awsapi.DescribeHyperParameterTuningJobRequest{HyperParameterTuningJobName: new(best[strings.LastIndexByte(best, '/')+1:])})
+	arn := e.Step("HPTuning").Resource
+	tunings, err := d.api.ListHyperParameterTuningJobs(ctx, &awsapi.ListHyperParameterTuningJobsRequest{NameContains: new(arn[strings.LastIndexByte(arn, '/')+1:])})
+	if err != nil {
+		return err
+	}
+	if len(tunings.HyperParameterTuningJobSummaries) != 1 { // an ARN is in lower case, a name is not
+		return fmt.Errorf("there is no tuning job %s", arn)
+	}
+	job, err := d.api.DescribeHyperParameterTuningJob(ctx, &awsapi.DescribeHyperParameterTuningJobRequest{
+		HyperParameterTuningJobName: tunings.HyperParameterTuningJobSummaries[0].HyperParameterTuningJobName})
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/mobula-ml/mobula/internal/platform/experiments"
 	"github.com/mobula-ml/mobula/internal/platform/featurestore"
 	"github.com/mobula-ml/mobula/internal/platform/jobs"
+	"github.com/mobula-ml/mobula/internal/platform/lineage"
 	"github.com/mobula-ml/mobula/internal/platform/logs"
 	"github.com/mobula-ml/mobula/internal/platform/pipelines"
 	"github.com/mobula-ml/mobula/internal/platform/registry"
@@ -28,6 +29,7 @@ type rooms struct {
 	experiments *experiments.Service
 	pipelines   *pipelines.Service
 	endpoints   *endpoints.Service
+	lineage     *lineage.Service
 	all         []any
 }
 
@@ -53,7 +55,8 @@ func (s *Server) openRooms(ctx context.Context, later func(func())) (err error) 
 		Dir: filepath.Join(s.Data, "endpoints"), LogDir: s.logDir(), Socket: s.socket, Library: library})
 	r.pipelines = pipelines.New(pipelines.Deps{DB: s.db, Engine: s.engine, Objects: objects, World: s.World, Log: s.Log, Jobs: r.jobs, Tuning: trials,
 		Registry: models, Models: r.endpoints, Experiments: r.experiments, Features: r.features})
-	r.all = []any{r.features, r.jobs, trials, models, r.experiments, r.pipelines, r.endpoints, &account.Service{DB: s.db}, &logs.Service{Dir: s.logDir()}}
+	r.lineage = lineage.New(lineage.Deps{DB: s.db, World: s.World, Log: s.Log, Features: r.features, Endpoints: r.endpoints})
+	r.all = []any{r.features, r.jobs, trials, models, r.experiments, r.pipelines, r.endpoints, r.lineage, &account.Service{DB: s.db}, &logs.Service{Dir: s.logDir()}}
 
 	s3 := object.Handler(s.objects, object.HandlerOptions{BeforeRead: r.features.Flush, World: s.World, Log: s.Log,
 		Account: func(ctx context.Context) string { return identity.From(ctx).Account }})
@@ -84,6 +87,10 @@ func (s *Server) startRooms(ctx context.Context, later func(func())) error {
 		return err
 	}
 	later(s.rooms.experiments.Stop)
+	if err := s.rooms.lineage.Start(ctx); err != nil {
+		return err
+	}
+	later(s.rooms.lineage.Stop)
 	if err := s.engine.Start(ctx); err != nil {
 		return err
 	}

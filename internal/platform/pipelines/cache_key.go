@@ -36,6 +36,9 @@ var counted = map[string][]string{
 // generated are members that the SDK gives a new value each time and that say nothing about the result.
 var generated = []string{"sagemaker_job_name"}
 
+// written are members that say where results go: what lies there now is no input, so they count as text.
+var written = []string{"S3OutputPath", "CheckpointConfig"}
+
 // stepVersion is the environment variable by which a Go step says what stands for its program in the key, so that an edit elsewhere in the
 // program does not miss every step; codeInput is the input that carries the program.
 const (
@@ -122,6 +125,10 @@ func byContent(ctx context.Context, objects object.Store, value any) (any, error
 		out := map[string]any{}
 		for _, name := range slices.Sorted(maps.Keys(x)) {
 			if slices.Contains(generated, name) {
+				continue
+			}
+			if slices.Contains(written, name) {
+				out[name] = x[name]
 				continue
 			}
 			var err error
