@@ -52,7 +52,7 @@ func prepare(ctx context.Context, job *pipeline.Job) error {
 	if err != nil {
 		return err
 	}
-	houses := records.Filter("NOT is_deleted").RandomShuffle(uint64(args.Seed), identifier, eventTime).Drop(bookkeeping...)
+	houses := records.Filter("NOT is_deleted").RandomShuffle(uint64(args.Seed), identifier).Drop(bookkeeping...)
 	sets, err := houses.SplitProportionately(args.TrainSize, args.ValidationSize)
 	if err != nil {
 		return err

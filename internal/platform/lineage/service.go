@@ -80,6 +80,7 @@ type entity struct {
 	SourceTypes         []awsapi.ArtifactSourceType
 	Description, Status string
 	Properties          map[string]string
+	Group               string // name of the feature group that an artifact stands for
 	Metadata            *awsapi.MetadataProperties
 	Created, Modified   time.Time
 }
