@@ -61,9 +61,10 @@ func Start(ctx context.Context, c Config) (s *Server, err error) {
 			undo[i]()
 		}
 	})
+	stop := s.stop
 	defer func() {
 		if err != nil {
-			s.stop()
+			stop()
 		}
 	}()
 	later := func(fn func()) { undo = append(undo, fn) }
@@ -96,10 +97,11 @@ func Start(ctx context.Context, c Config) (s *Server, err error) {
 	if err := s.openRooms(ctx, later); err != nil {
 		return nil, err
 	}
-	s.serve(tcp, unix, later)
+	// The rooms know everything that was acknowledged before the first request is answered; until then it waits at the listener.
 	if err := s.startRooms(ctx, later); err != nil {
 		return nil, err
 	}
+	s.serve(tcp, unix, later)
 	if err := s.writeAddress(); err != nil {
 		return nil, err
 	}
@@ -235,3 +237,6 @@ func Find(data string) (Address, identity.Credentials, error) {
 	resp.Body.Close()
 	return a, c, nil
 }
+
+// Rooms are the services whose methods are the operations. It is for tests.
+func (s *Server) Rooms() []any { return s.rooms.all }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/mobula-ml/mobula/internal/awsapi"
 	"github.com/mobula-ml/mobula/internal/object"
+	"github.com/mobula-ml/mobula/internal/store"
 )
 
 // refusals are the codes and HTTP statuses that the services give for one and the same reason.
@@ -92,6 +93,12 @@ func (h *Handler) translate(x *exchange, err error) *awsapi.Error {
 		return &awsapi.Error{Code: "IncompleteBody", Status: http.StatusBadRequest, Message: "The request body ended before its Content-Length."}
 	case errors.As(err, &ofObjects):
 		return &awsapi.Error{Code: ofObjects.Code, Status: ofObjects.Status, Message: ofObjects.Message}
+	case errors.Is(err, store.ErrBadToken):
+		return awsapi.Validation("NextToken is not one that this operation gave for these filters and this order.")
+	case errors.Is(err, store.ErrTokenReused):
+		return awsapi.Conflict("The client token was used before with a different request.")
+	case errors.Is(err, store.ErrTooManyTags):
+		return awsapi.LimitExceeded("A resource may have at most %d tags.", store.MaxTags)
 	case errors.As(err, &known):
 		return inDialect(x.op, known)
 	}
