@@ -56,13 +56,13 @@ func (b *builder) artifact(kind, uri, name string, properties map[string]string)
 	return e.ARN, artifactRows.Insert(b.tx, b.scope, id, e.ARN, e)
 }
 
-// entity makes an action or a context, or changes the one of that name.
+// entity makes an action or a context, or changes the one of that name. Names that differ in the case of letters have one ARN, so the ARN decides.
 func (b *builder) entity(rows *store.Collection[entity], kind string, e entity) (string, error) {
 	e.ARN, e.Created, e.Modified = b.scope.ARN(kind+"/"+strings.ToLower(e.Name)), b.now, b.now
-	known, err := rows.Get(b.tx, b.scope, e.Name)
+	known, err := rows.GetARN(b.tx, e.ARN)
 	switch {
 	case err == nil:
-		e.Created = known.Created
+		e.Name, e.Created = known.Name, known.Created
 		return e.ARN, rows.Put(b.tx, b.scope, e.Name, &e)
 	case errors.Is(err, store.ErrNotFound):
 		return e.ARN, rows.Insert(b.tx, b.scope, e.Name, e.ARN, &e)
