@@ -102,7 +102,7 @@ func (j joined) render(b *builder) any {
 func Text[T Scalar](e Expr[T]) Expr[string] { return Join("", e) }
 
 // Number is the value of an Integer where a Float is wanted.
-func Number(e Expr[int]) Expr[float64] { return Expr[float64]{e.node} }
+func Number(e Expr[int]) Expr[float64] { return Expr[float64](e) }
 
 // DefaultBucket is the bucket of the account and region that the workflow is applied to: sagemaker-<region>-<account>.
 func DefaultBucket() Expr[string] { return Expr[string]{defaultBucket{}} }

@@ -90,7 +90,7 @@ func flawOf(err error) *flaw {
 		c := *task
 		c.Cause = nil
 		f.Task, f.TaskWhy = &c, flawOf(task.Cause)
-		if task == err {
+		if task == err { //nolint:errorlint // whether it is this very error, not one around it
 			f.Text = "" // it says so itself
 		}
 	}

@@ -177,7 +177,11 @@ func putAll(ctx context.Context, job *pipeline.Job, args ingestion, records [][]
 	if err != nil {
 		return err
 	}
-	defer ray.Shutdown(context.WithoutCancel(ctx))
+	defer func() {
+		if err := ray.Shutdown(context.WithoutCancel(ctx)); err != nil {
+			job.Logf("%v", err)
+		}
+	}()
 	var calls []ray.Ref[int]
 	for n := range args.Actors {
 		part := records[n*len(records)/args.Actors : (n+1)*len(records)/args.Actors]

@@ -116,6 +116,6 @@ func (s *Shape) toXML(b *bytes.Buffer, v any) {
 				v = t.UTC().Format("2006-01-02T15:04:05Z")
 			}
 		}
-		xml.EscapeText(b, []byte(fmt.Sprint(v))) //nolint:errcheck // a buffer takes all
+		xml.EscapeText(b, []byte(fmt.Sprint(v)))
 	}
 }

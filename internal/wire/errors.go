@@ -158,7 +158,7 @@ func (x *exchange) failQuery(e *awsapi.Error) {
 		space = fmt.Sprintf(" xmlns=%q", x.op.Namespace)
 	}
 	fmt.Fprintf(&b, "<ErrorResponse%s><Error><Type>%s</Type><Code>%s</Code><Message>", space, kind, e.Code)
-	xml.EscapeText(&b, []byte(e.Message)) //nolint:errcheck // a strings.Builder takes all
+	xml.EscapeText(&b, []byte(e.Message))
 	fmt.Fprintf(&b, "</Message></Error><RequestId>%s</RequestId></ErrorResponse>", x.id)
 	x.send(e.Status, "text/xml", []byte(b.String()))
 }
@@ -175,9 +175,9 @@ func (x *exchange) failS3(e *awsapi.Error) {
 	}
 	var b strings.Builder
 	b.WriteString(xml.Header + "<Error><Code>" + e.Code + "</Code><Message>")
-	xml.EscapeText(&b, []byte(e.Message)) //nolint:errcheck // a strings.Builder takes all
+	xml.EscapeText(&b, []byte(e.Message))
 	b.WriteString("</Message><Resource>")
-	xml.EscapeText(&b, []byte(x.r.URL.Path)) //nolint:errcheck // a strings.Builder takes all
+	xml.EscapeText(&b, []byte(x.r.URL.Path))
 	b.WriteString("</Resource><RequestId>" + x.id + "</RequestId></Error>")
 	x.send(e.Status, "application/xml", []byte(b.String()))
 }

@@ -224,8 +224,8 @@ func (s *Service) well(ctx context.Context, h *host) bool {
 		return false
 	}
 	defer resp.Body.Close()
-	io.Copy(io.Discard, io.LimitReader(resp.Body, 1<<16))
-	return resp.StatusCode == http.StatusOK
+	_, err = io.Copy(io.Discard, io.LimitReader(resp.Body, 1<<16))
+	return err == nil && resp.StatusCode == http.StatusOK
 }
 
 // why is the reason of a host that ended before it served: what it left in output/failure, else the end of its log.

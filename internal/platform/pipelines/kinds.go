@@ -2,6 +2,7 @@ package pipelines
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -78,7 +79,8 @@ func observed(describe any, status, reason string, asked bool) (observation, err
 
 // stoppable says whether an error of a Stop operation means that there was nothing left to stop.
 func stoppable(err error) error {
-	if e, ok := err.(*awsapi.Error); ok && e.Status < 500 {
+	var e *awsapi.Error
+	if errors.As(err, &e) && e.Status < 500 {
 		return nil
 	}
 	return err
