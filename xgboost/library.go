@@ -69,6 +69,16 @@ func Version() (string, error) {
 	return fmt.Sprintf("%d.%d.%d", major, minor, patch), nil
 }
 
+// LibraryFolder is the folder that must be there whole for the library at path to load: in the layout of the wheel that is the one above
+// xgboost/lib, since the library's OpenMP lies beside it.
+func LibraryFolder(path string) string {
+	folder := filepath.Dir(path)
+	if parent := filepath.Dir(folder); filepath.Base(folder) == "lib" && filepath.Base(parent) == "xgboost" {
+		return filepath.Dir(parent)
+	}
+	return folder
+}
+
 // LibraryPath returns the file of libxgboost that Load would load: the one that MOBULA_LIBXGBOOST names; else the one that `make setup`
 // put beside the executable (../.cache/xgboost, or lib); else that of the Go module around the working directory, for `go run` and
 // `go test`; else that in mobula/xgboost in the user's cache folder.

@@ -18,6 +18,7 @@ import (
 	"github.com/mobula-ml/mobula/internal/builtin"
 	"github.com/mobula-ml/mobula/internal/runner"
 	"github.com/mobula-ml/mobula/internal/store"
+	"github.com/mobula-ml/mobula/xgboost"
 )
 
 // A host is one that serves a variant, as this process knows it.
@@ -93,7 +94,11 @@ func (s *Service) adopt(v *variant, job runner.Job) *host {
 				return c, nil
 			}
 		}
-		return job.Dial(ctx, runner.HostName(1), runner.ServePort)
+		c, err := job.Dial(ctx, runner.HostName(1), runner.ServePort)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", errNoHost, err)
+		}
+		return c, nil
 	}})
 	s.mu.Lock()
 	s.hosts[v.ID] = h
@@ -113,8 +118,10 @@ func (s *Service) watch(arn string, h *host) {
 	})
 }
 
-// The names in a host's /opt/ml.
+// The names in a host.
 const (
+	libraryFolder = "/opt/mobula/xgboost"
+
 	socketName = "serve.sock"
 	ml         = "/opt/ml"
 )
@@ -158,13 +165,14 @@ func (s *Service) start(ctx context.Context, e *endpoint, v *variant, dir string
 	}
 	environment := map[string]string{}
 	maps.Copy(environment, v.Environment)
-	if s.Library != "" {
-		environment["MOBULA_LIBXGBOOST"] = s.Library
-	}
 	if s.Runner.Name() == runner.Namespace {
 		environment[builtin.ServeSocketVariable] = ml + "/" + socketName
 	}
-	return s.Runner.Start(ctx, runner.Spec{Name: e.Name + "/" + v.Name, Dir: dir, Hosts: 1, Command: command, Env: environment, PlatformSocket: s.Socket, StopGrace: 5 * time.Second})
+	spec := runner.Spec{Name: e.Name + "/" + v.Name, Dir: dir, Hosts: 1, Command: command, Env: environment, PlatformSocket: s.Socket, StopGrace: 5 * time.Second}
+	if s.Library != "" {
+		environment[xgboost.PathVariable] = spec.Show(s.Runner, xgboost.LibraryFolder(s.Library), s.Library, libraryFolder)
+	}
+	return s.Runner.Start(ctx, spec)
 }
 
 // shareLog gives the host's log a second name that outlives its folder: stream "<variant>/algo-1-<ms>" of group "/aws/sagemaker/Endpoints/<endpoint>".

@@ -6,9 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/mobula-ml/mobula/internal/awsapi"
@@ -34,11 +34,10 @@ func (s *Service) InvokeEndpoint(ctx context.Context, in *awsapi.InvokeEndpointI
 			return nil, err
 		}
 		out, err := s.ask(ctx, e, v, in)
-		var unreachable *net.OpError
-		if err == nil || !errors.As(err, &unreachable) && !errors.Is(err, errNoHost) || time.Since(began) > replacing {
+		if err == nil || !died(err) || time.Since(began) > replacing {
 			return out, s.explain(e, v, err)
 		}
-		// The host is gone and nothing was sent: another takes its place, or the endpoint has changed.
+		// The host is gone: another takes its place, or the endpoint has changed.
 		select {
 		case <-ctx.Done():
 			return nil, s.explain(e, v, ctx.Err())
@@ -84,6 +83,11 @@ func (s *Service) choose(ctx context.Context, in *awsapi.InvokeEndpointInput) (*
 
 // errNoHost is given while a variant's host is being replaced.
 var errNoHost = errors.New("the variant has no host at the moment")
+
+// died says whether an error is that of a host that is gone. What was sent to it may be sent again: a prediction changes nothing.
+func died(err error) bool {
+	return errors.Is(err, errNoHost) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+}
 
 func (s *Service) ask(ctx context.Context, e *endpoint, v *variant, in *awsapi.InvokeEndpointInput) (*awsapi.InvokeEndpointOutput, error) {
 	h := s.host(v.ID)

@@ -17,6 +17,7 @@ import (
 	"github.com/mobula-ml/mobula/internal/identity"
 	"github.com/mobula-ml/mobula/internal/object"
 	"github.com/mobula-ml/mobula/internal/runner"
+	"github.com/mobula-ml/mobula/xgboost"
 )
 
 // An input is one input of a job, in the terms that both kinds of job share.
@@ -290,11 +291,14 @@ func (p *pass) makeExecutable(spec *runner.Spec) error {
 	return nil
 }
 
+// libraryFolder is where hosts see the folder of libxgboost.
+const libraryFolder = "/opt/mobula/xgboost"
+
 // addEnvironment adds what every job finds in its environment. The user's variables go before, but for what leads to the platform.
 func (p *pass) addEnvironment(spec *runner.Spec, key identity.Credentials) {
 	e := map[string]string{"SM_NUM_CPUS": strconv.Itoa(spec.VCPUs), "SM_NUM_GPUS": "0"}
 	if p.svc.Library != "" {
-		e["MOBULA_LIBXGBOOST"] = p.svc.Library
+		e[xgboost.PathVariable] = spec.Show(p.svc.Runner, xgboost.LibraryFolder(p.svc.Library), p.svc.Library, libraryFolder)
 	}
 	if t := p.job.Training; t != nil {
 		e["TRAINING_JOB_NAME"], e["TRAINING_JOB_ARN"] = p.job.Name, p.job.ARN
