@@ -62,6 +62,25 @@ func newRoom(t testing.TB, e *platformtest.Env, mode string) *endpoints.Service 
 	return s
 }
 
+// end deletes what a test leaves, so that no host outlives it, and lets go of the room.
+func end(t testing.TB, e *platformtest.Env, s *endpoints.Service) {
+	list, err := s.ListEndpoints(e.Ctx, &awsapi.ListEndpointsInput{})
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	for _, x := range list.Endpoints {
+		if err := s.DeleteEndpoint(e.Ctx, &awsapi.DeleteEndpointInput{EndpointName: x.EndpointName}); err != nil {
+			t.Error(err)
+		}
+	}
+	platformtest.Eventually(t, "all endpoints are gone", func() bool {
+		list, err := s.ListEndpoints(e.Ctx, &awsapi.ListEndpointsInput{})
+		return err == nil && len(list.Endpoints) == 0
+	})
+	s.Stop()
+}
+
 // trained is a model that answers near factor × the feature.
 var trained = func() func(t testing.TB, factor float32) []byte {
 	var mu sync.Mutex
@@ -243,7 +262,7 @@ func TestModelsThatCannotServeAreRefusedWithTheReason(t *testing.T) {
 	t.Parallel()
 	e := platformtest.New(t)
 	s := newRoom(t, e, runner.Auto)
-	defer s.Stop()
+	defer end(t, e, s)
 	sound := archive(t, map[string][]byte{"xgboost-model": trained(t, 1)})
 	for name, c := range map[string]struct {
 		data []byte
@@ -282,7 +301,7 @@ func TestUpdateLosesNoRequest(t *testing.T) {
 	t.Parallel()
 	e := platformtest.New(t)
 	s := newRoom(t, e, runner.Auto)
-	defer s.Stop()
+	defer end(t, e, s)
 	define(t, e, s, "one", archive(t, map[string][]byte{"xgboost-model": trained(t, 1)}))
 	define(t, e, s, "two", archive(t, map[string][]byte{"xgboost-model": trained(t, 2)}))
 	define(t, e, s, "bad", []byte("x"))
@@ -324,7 +343,7 @@ func TestUpdateLosesNoRequest(t *testing.T) {
 func BenchmarkInvoke(b *testing.B) {
 	e := platformtest.New(b)
 	s := newRoom(b, e, runner.Auto)
-	defer s.Stop()
+	defer end(b, e, s)
 	define(b, e, s, "one", archive(b, map[string][]byte{"xgboost-model": trained(b, 1)}))
 	create(b, e, s, "e", "one")
 	for b.Loop() {
