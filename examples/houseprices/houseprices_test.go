@@ -137,6 +137,16 @@ func nothingLeft(t *testing.T, c *awsapi.Client) {
 // execute uploads prices, starts the workflow and follows it.
 func execute(t *testing.T, c *pipeline.Client, csv string) *pipeline.Execution {
 	t.Helper()
+	e, err := c.Follow(t.Context(), begin(t, c, csv), pipeline.FollowOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+// begin uploads prices and starts the workflow.
+func begin(t *testing.T, c *pipeline.Client, csv string) (executionARN string) {
+	t.Helper()
 	file := filepath.Join(t.TempDir(), "prices.csv")
 	if err := os.WriteFile(file, []byte(csv), 0o600); err != nil {
 		t.Fatal(err)
@@ -152,11 +162,7 @@ func execute(t *testing.T, c *pipeline.Client, csv string) *pipeline.Execution {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := c.Follow(t.Context(), arn, pipeline.FollowOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return e
+	return arn
 }
 
 func TestWrongDataIsRefusedByNameAndChangesNothing(t *testing.T) {
@@ -200,6 +206,7 @@ func TestKilledServer(t *testing.T) {
 		return cmd
 	}
 	cmd := up()
+	defer func() { cmd.Process.Kill(); cmd.Wait() }()
 	var s mobulatest.Server
 	for end := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
 		a, key, err := server.Find(data)
@@ -211,13 +218,20 @@ func TestKilledServer(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	done := make(chan *pipeline.Execution, 1)
+	prices, err := os.ReadFile("data/house_pricing.csv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := s.Client(t)
+	arn := begin(t, client, string(prices))
+	type end struct {
+		e   *pipeline.Execution
+		err error
+	}
+	done := make(chan end, 1)
 	go func() {
-		prices, err := os.ReadFile("data/house_pricing.csv")
-		if err != nil {
-			t.Error(err)
-		}
-		done <- execute(t, s.Client(t), string(prices))
+		e, err := client.Follow(t.Context(), arn, pipeline.FollowOptions{})
+		done <- end{e, err}
 	}()
 	// The moments follow from a seed, and lie closer together than any step is long.
 	rng := rand.New(rand.NewPCG(3, 14))
@@ -225,7 +239,10 @@ func TestKilledServer(t *testing.T) {
 	kills := 0
 	for e == nil {
 		select {
-		case e = <-done:
+		case x := <-done:
+			if e = x.e; x.err != nil {
+				t.Fatal(x.err)
+			}
 		case <-time.After(time.Duration(100+rng.IntN(500)) * time.Millisecond):
 			if kills++; kills > 40 {
 				continue // enough: let it come to its end
@@ -235,7 +252,6 @@ func TestKilledServer(t *testing.T) {
 			cmd = up()
 		}
 	}
-	defer func() { cmd.Process.Kill(); cmd.Wait() }()
 	t.Logf("%d kills", kills)
 	if e.Status != "Succeeded" || len(e.Steps) != 6 {
 		t.Fatalf("%s: %+v", e.Status, e.Steps)
