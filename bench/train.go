@@ -40,7 +40,7 @@ func train() ([]result, error) {
 			return nil, err
 		}
 		ours = append(ours, seconds)
-		if seconds, err = timed([]string{"OMP_WAIT_POLICY=PASSIVE"}, program, library, csv); err != nil {
+		if seconds, err = timed([]string{"OMP_WAIT_POLICY=PASSIVE"}, program, library, csv, filepath.Join(dir, "model.ubj")); err != nil {
 			return nil, err
 		}
 		peer = append(peer, seconds)

@@ -201,7 +201,8 @@ func (p *pass) finish(ctx context.Context, status runner.Status) error {
 	}
 	switch {
 	case status.State == runner.Stopped && status.MaxRuntimeExceeded:
-		return p.end(ctx, awsapi.TrainingJobStatusStopped, "", message)
+		p.job.TimedOut = true
+		return p.end(ctx, awsapi.TrainingJobStatusStopped, fmt.Sprintf("ClientError: The job ran longer than its limit of %s.", p.job.maxRuntime()), message)
 	case status.State == runner.Stopped:
 		return p.end(ctx, awsapi.TrainingJobStatusStopped, "", message)
 	case !succeeded:
@@ -229,7 +230,11 @@ func (p *pass) end(ctx context.Context, status, reason, message string) error {
 			return err
 		}
 		j.Status, j.Reason, j.ExitMessage, j.Metrics, j.Ended = status, cut(reason), cut(message), metrics, &now
-		j.turn(secondaries[status][0], secondaries[status][1], now)
+		secondary := secondaries[status]
+		if p.job.TimedOut {
+			j.TimedOut, secondary = true, [2]string{awsapi.SecondaryStatusMaxRuntimeExceeded, "Resource released due to max runtime exceeded"}
+		}
+		j.turn(secondary[0], secondary[1], now)
 		*p.job = *j
 		if err := j.rows().Put(tx, j.Scope, j.Name, j); err != nil {
 			return err

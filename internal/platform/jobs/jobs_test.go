@@ -308,8 +308,8 @@ func TestStopAndTimeLimit(t *testing.T) {
 	long := shell("long", endless, 1)
 	long.StoppingCondition.MaxRuntimeInSeconds = new(int32(1))
 	start(t, e, s, long)
-	if d := ended(t, e, s, "long"); *d.ProcessingJobStatus != "Stopped" {
-		t.Errorf("a job beyond its time limit is %s", *d.ProcessingJobStatus)
+	if d := ended(t, e, s, "long"); *d.ProcessingJobStatus != "Stopped" || awsapi.Val(d.FailureReason) != "ClientError: The job ran longer than its limit of 1s." {
+		t.Errorf("a job beyond its time limit is %s: %s", *d.ProcessingJobStatus, awsapi.Val(d.FailureReason))
 	}
 	if err := s.StopProcessingJob(e.Ctx, &awsapi.StopProcessingJobRequest{ProcessingJobName: new("long")}); !awsapi.IsCode(err, "ValidationException") {
 		t.Errorf("stopping a job that has ended: %v", err)

@@ -22,7 +22,7 @@ type job struct {
 	Status, Secondary, Reason, ExitMessage string
 	Transitions                            []awsapi.SecondaryStatusTransition
 	Metrics                                []awsapi.MetricData
-	StopAsked                              bool
+	StopAsked, TimedOut                    bool
 	Created, Modified                      time.Time
 	Started, Ended                         *time.Time
 }
