@@ -112,16 +112,18 @@ func (r *run) fromCache(def *definition.Step, row *step, args map[string]any) (h
 	if row.Key, err = keyOf(r.ctx, r.svc.Objects, def.Type, args); err != nil {
 		return false, err
 	}
-	var found, latest *entry
+	var found, nearest *entry
 	err = r.svc.DB.View(r.ctx, func(tx *store.Tx) error {
 		e := entry{Pipeline: r.exec.Pipeline, Step: def.Name, Key: *row.Key}
 		found, err = cacheRows.Get(tx, r.exec.Scope, e.row())
 		if !errors.Is(err, store.ErrNotFound) {
 			return err
 		}
-		page, err := cacheRows.List(tx, r.exec.Scope, store.Query{Parent: e.Pipeline + "/" + e.Step, SortBy: store.ByCreated, Descending: true, Limit: 1})
-		if len(page.Items) > 0 {
-			latest = &page.Items[0]
+		page, err := cacheRows.List(tx, r.exec.Scope, store.Query{Parent: e.Pipeline + "/" + e.Step, SortBy: store.ByCreated, Descending: true, Limit: maxEntries})
+		for i := range page.Items { // the one that differs least tells most; of those that differ alike, the latest
+			if nearest == nil || row.Key.distance(&page.Items[i].Key) < row.Key.distance(&nearest.Key) {
+				nearest = &page.Items[i]
+			}
 		}
 		return err
 	})
@@ -131,8 +133,8 @@ func (r *run) fromCache(def *definition.Step, row *step, args map[string]any) (h
 	switch {
 	case found != nil:
 		row.CacheMiss, err = r.stale(def, found)
-	case latest != nil:
-		row.CacheMiss = row.Key.differs(&latest.Key)
+	case nearest != nil:
+		row.CacheMiss = row.Key.differs(&nearest.Key)
 	default:
 		row.CacheMiss = "no earlier execution of this pipeline has a result of this step"
 	}

@@ -185,6 +185,21 @@ func under(ctx context.Context, objects object.Store, uri string) ([]file, error
 	}
 }
 
+// distance is in how many parts two keys differ.
+func (k *key) distance(other *key) (n int) {
+	digests := map[string]string{}
+	for _, p := range other.Parts {
+		digests[p.Name] = p.Digest
+	}
+	for _, p := range k.Parts {
+		if digests[p.Name] != p.Digest {
+			n++
+		}
+		delete(digests, p.Name)
+	}
+	return n + len(digests)
+}
+
 // differs names the first part in which two keys differ.
 func (k *key) differs(earlier *key) string {
 	before := map[string]string{}
