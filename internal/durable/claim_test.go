@@ -69,6 +69,48 @@ func TestPoisonIsFoundAmongBystanders(t *testing.T) {
 	t.Error("the poison was never given up")
 }
 
+// waiting runs a task that waits for something outside the process, which is killed meanwhile.
+func waiting(path string) {
+	db, err := store.Open(context.Background(), store.Options{Path: path})
+	if err != nil {
+		panic(err)
+	}
+	e := newEngine(db, durable.Options{Alone: true})
+	e.Handle("count", durable.KindOptions{MaxTakeovers: 2}, func(ctx context.Context, l *durable.Lease) error {
+		if err := l.Waits(ctx); err != nil {
+			panic(err)
+		}
+		os.Exit(9)
+		return nil
+	})
+	if err := e.Start(context.Background()); err != nil {
+		panic(err)
+	}
+	select {}
+}
+
+// However often the process dies under a task that only waits, it is not the task's fault.
+func TestWaitingIsNoPoison(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "s.db")
+	db := open(t, path)
+	begin(t, db, newEngine(db, durable.Options{}), "a")
+	db.Close()
+	for range 6 {
+		cmd := exec.Command(os.Args[0])
+		cmd.Env = append(os.Environ(), "DURABLE_TEST_WAITING="+path)
+		var exit *exec.ExitError
+		if out, err := cmd.CombinedOutput(); !errors.As(err, &exit) || exit.ExitCode() != 9 {
+			t.Fatalf("the child ended with %v and said %q", err, out)
+		}
+	}
+	db = open(t, path)
+	defer db.Close()
+	if n := tasks(t, db); n != 1 {
+		t.Errorf("%d tasks are left, want 1", n)
+	}
+}
+
 // While OnDead fails, the task stays; it is not forgotten, and not stuck until the next start.
 func TestFailingOnDeadIsTriedAgain(t *testing.T) {
 	t.Parallel()

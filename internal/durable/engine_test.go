@@ -316,6 +316,9 @@ func TestMain(m *testing.M) {
 	if path := os.Getenv("DURABLE_TEST_FAMILIES"); path != "" {
 		familiesUntilKilled(path)
 	}
+	if path := os.Getenv("DURABLE_TEST_WAITING"); path != "" {
+		waiting(path)
+	}
 	if path := os.Getenv("DURABLE_TEST_BYSTANDERS"); path != "" {
 		bystanders(path)
 	}

@@ -43,6 +43,12 @@ func (l *Lease) Update(ctx context.Context, fn func(*store.Tx) error) error {
 	})
 }
 
+// Waits says that the pass does nothing from here but wait for something outside this process. However often the process is killed meanwhile,
+// that does not count against the task.
+func (l *Lease) Waits(ctx context.Context) error {
+	return l.Update(ctx, func(*store.Tx) error { return nil })
+}
+
 type parked time.Duration
 
 func (p parked) Error() string { return "parked for " + time.Duration(p).String() }

@@ -67,16 +67,18 @@ func (p *pass) run(ctx context.Context) error {
 	switch {
 	case err == nil: // it was running when the last server ended
 		release = p.svc.capacity.force(p.need())
+		err = p.lease.Waits(ctx)
 	case errors.Is(err, runner.ErrNotStarted):
 		if release, err = p.svc.capacity.take(ctx, p.need(), p.stop, p.wait); err == nil {
-			defer release()
 			hosts, err = p.begin(ctx)
 		}
+	}
+	if release != nil {
+		defer release()
 	}
 	if err != nil {
 		return p.failed(ctx, err)
 	}
-	defer release()
 	status, err := p.watch(ctx, hosts)
 	if err != nil {
 		return err
