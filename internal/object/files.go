@@ -11,7 +11,6 @@ import (
 	"sync"
 	"time"
 
-
 	"golang.org/x/sys/unix"
 
 	"github.com/mobula-ml/mobula/internal/filelock"
