@@ -82,8 +82,12 @@ func look(ctx context.Context, link string, args []string, out io.Writer) error 
 		}
 	}
 	cmd := exec.CommandContext(ctx, uv, append(kept, "--python", filepath.Join(dir, "bin", "python3"))...)
-	cmd.Stdout, cmd.Stderr = out, os.Stderr
-	return cmd.Run()
+	var said bytes.Buffer // uv tells there which Python it looks at, which pip does not
+	cmd.Stdout, cmd.Stderr = out, &said
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("%s: %w", strings.TrimSpace(said.String()), err)
+	}
+	return nil
 }
 
 // change asks the server for a world with other packages and turns the link to it.
@@ -107,7 +111,11 @@ func change(ctx context.Context, link, verb string, args []string, out io.Writer
 	if !quiet {
 		fmt.Fprintln(out, "Collecting", strings.Join(request.describe(), ", "))
 	}
-	e, err := ask(ctx, client, body, out)
+	progress := out
+	if quiet {
+		progress = io.Discard
+	}
+	e, err := ask(ctx, client, body, progress)
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"sync"
 )
@@ -59,7 +60,7 @@ func (m *Manager) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var tool *ToolError
 	switch {
 	case errors.As(err, &tool):
-		say(line{Error: "uv could not " + o.Request.verb() + " the packages"})
+		say(line{Error: fmt.Sprintf("the packages could not be %sed:\n%s", o.Request.verb(), tool.Output)})
 	case err != nil:
 		say(line{Error: err.Error()})
 	default:
