@@ -22,6 +22,17 @@ func newFlags(name, arguments, does string) *flag.FlagSet {
 
 // parse reads the arguments over the environment: --x-y is MOBULA_X_Y there.
 func parse(f *flag.FlagSet, args []string) error {
+	if err := parseFlags(f, args); err != nil {
+		return err
+	}
+	if f.NArg() > 0 {
+		return &usageError{fmt.Sprintf("'%s' takes no argument '%s'", f.Name(), f.Arg(0)), "mobula " + f.Name() + " -h"}
+	}
+	return nil
+}
+
+// parseFlags leaves what follows the flags in f.Args.
+func parseFlags(f *flag.FlagSet, args []string) error {
 	var err error
 	f.VisitAll(func(x *flag.Flag) {
 		name := "MOBULA_" + strings.ToUpper(strings.ReplaceAll(x.Name, "-", "_"))
@@ -34,13 +45,7 @@ func parse(f *flag.FlagSet, args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := f.Parse(args); err != nil {
-		return err
-	}
-	if f.NArg() > 0 {
-		return &usageError{fmt.Sprintf("'%s' takes no argument '%s'", f.Name(), f.Arg(0)), "mobula " + f.Name() + " -h"}
-	}
-	return nil
+	return f.Parse(args)
 }
 
 // serverFlags adds the flags that say how a server runs.
