@@ -107,4 +107,3 @@ func splitPackages(text string) (packages []string) {
 	add(text[from:])
 	return packages
 }
-
