@@ -172,6 +172,9 @@ func (s *Service) DeleteTrialComponent(ctx context.Context, in *awsapi.DeleteTri
 			return awsapi.Validation("Trial component '%s' cannot be deleted: it is in the trials [%s]. Disassociate it first.", *c.TrialComponentName, strings.Join(c.Trials, ", "))
 		}
 		out.TrialComponentArn = c.TrialComponentArn
+		if err := dropSeries(tx, scope, c); err != nil {
+			return err
+		}
 		return componentRows.Delete(tx, scope, *c.TrialComponentName)
 	})
 }

@@ -56,6 +56,7 @@ func (s *Service) SearchComponents(tx *store.Tx, scope store.Scope, equal map[st
 	page, err := componentRows.List(tx, scope, q)
 	for _, row := range page.Items {
 		c := awsapi.Same[awsapi.TrialComponent](row.DescribeTrialComponentResponse)
+		c.RunName = awsapi.Optional(row.RunName)
 		for i := range row.Trials {
 			c.Parents = append(c.Parents, awsapi.Parent{TrialName: &row.Trials[i], ExperimentName: &row.Experiments[i]})
 		}
