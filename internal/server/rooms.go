@@ -57,7 +57,8 @@ func (s *Server) openRooms(ctx context.Context, later func(func())) (err error) 
 		Dir: filepath.Join(s.Data, "endpoints"), LogDir: s.logDir(), Socket: s.socket, Library: library})
 	r.pipelines = pipelines.New(pipelines.Deps{DB: s.db, Engine: s.engine, Objects: objects, World: s.World, Log: s.Log, Jobs: r.jobs, Tuning: trials,
 		Registry: models, Models: r.endpoints, Experiments: r.experiments, Features: r.features})
-	r.lineage = lineage.New(lineage.Deps{DB: s.db, World: s.World, Log: s.Log, Features: r.features, Endpoints: r.endpoints})
+	r.lineage = lineage.New(lineage.Deps{DB: s.db, Objects: s.objects, World: s.World, Log: s.Log, Features: r.features, Endpoints: r.endpoints,
+		Components: r.experiments})
 	r.all = []any{r.features, r.jobs, trials, models, r.experiments, r.pipelines, r.endpoints, r.lineage, &account.Service{DB: s.db}, &logs.Service{Dir: s.logDir()},
 		search.New(search.Deps{DB: s.db, Listers: r.listers(trials, models), SourceDetail: r.jobs.SourceDetail})}
 

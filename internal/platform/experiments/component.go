@@ -228,3 +228,12 @@ func pair(tx *store.Tx, scope store.Scope, componentName, trialName *string) (*c
 	t, err := getTrial(tx, scope, trialName)
 	return c, t, err
 }
+
+// ComponentByARN shows a trial component to another room.
+func (s *Service) ComponentByARN(tx *store.Tx, arn string) (*awsapi.DescribeTrialComponentResponse, error) {
+	c, err := componentRows.GetARN(tx, arn)
+	if c, err = missing(c, err, "Trial component", arn); err != nil {
+		return nil, err
+	}
+	return &c.DescribeTrialComponentResponse, nil
+}
