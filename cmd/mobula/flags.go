@@ -22,6 +22,12 @@ func newFlags(name, arguments, does string) *flag.FlagSet {
 
 // parse reads the arguments over the environment: --x-y is MOBULA_X_Y there.
 func parse(f *flag.FlagSet, args []string) error {
+	_, err := parseWithNames(f, args, 0, 0)
+	return err
+}
+
+// parseWithNames is parse for a command that takes from least to most names beside its flags.
+func parseWithNames(f *flag.FlagSet, args []string, least, most int) ([]string, error) {
 	var err error
 	f.VisitAll(func(x *flag.Flag) {
 		name := "MOBULA_" + strings.ToUpper(strings.ReplaceAll(x.Name, "-", "_"))
@@ -32,15 +38,18 @@ func parse(f *flag.FlagSet, args []string) error {
 		}
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := f.Parse(args); err != nil {
-		return err
+		return nil, err
 	}
-	if f.NArg() > 0 {
-		return &usageError{fmt.Sprintf("'%s' takes no argument '%s'", f.Name(), f.Arg(0)), "mobula " + f.Name() + " -h"}
+	if f.NArg() > most {
+		return nil, &usageError{fmt.Sprintf("'%s' takes no argument '%s'", f.Name(), f.Arg(most)), "mobula " + f.Name() + " -h"}
 	}
-	return nil
+	if f.NArg() < least {
+		return nil, &usageError{fmt.Sprintf("'%s' needs %d argument(s), %d given", f.Name(), least, f.NArg()), "mobula " + f.Name() + " -h"}
+	}
+	return f.Args(), nil
 }
 
 // serverFlags adds the flags that say how a server runs.

@@ -31,6 +31,7 @@ func commands() []command {
 		{"up", "serve the API until Ctrl-C", up},
 		{"demo", "run the house-price workflow on a server of its own, and show it", demo},
 		{"env", "print what makes a shell's AWS clients use the server", env},
+		{"explain", "say why a step of a pipeline ran, or whose result was taken", explain},
 		{"doctor", "say what this machine can do for Mobula, and what to allow", doctor},
 		{"version", "print the version", func(context.Context, []string) error { fmt.Println("mobula", version); return nil }},
 	}

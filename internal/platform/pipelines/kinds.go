@@ -85,11 +85,16 @@ func observed(describe any, status, reason string, asked bool) (observation, err
 
 // stoppable says whether an error of a Stop operation means that there was nothing left to stop.
 func stoppable(err error) error {
-	var e *awsapi.Error
-	if errors.As(err, &e) && e.Status < 500 {
+	if isRefusal(err) {
 		return nil
 	}
 	return err
+}
+
+// isRefusal says whether err is the caller's fault.
+func isRefusal(err error) bool {
+	var e *awsapi.Error
+	return errors.As(err, &e) && e.Status < 500
 }
 
 // request fills a request from a step's evaluated arguments after checking them against its shape.

@@ -1,0 +1,48 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/mobula-ml/mobula/internal/server"
+)
+
+// explain prints why a step of a pipeline's execution ran, or whose result was taken in its place.
+func explain(ctx context.Context, args []string) error {
+	var data string
+	f := newFlags("explain", "[--data DIR] EXECUTION [STEP]",
+		"Says of a step of an execution (its ARN or id) whose result the cache gave, or what differed; without a step, of all that have started.")
+	f.StringVar(&data, "data", defaultData(), "folder of the server")
+	names, err := parseWithNames(f, args, 1, 2)
+	if err != nil {
+		return err
+	}
+	a, _, err := server.Find(data)
+	if err != nil {
+		return err
+	}
+	query := url.Values{"execution": names[:1], "step": names[1:]}
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, a.URL+server.ExplainPath+"?"+query.Encode(), nil)
+	if err != nil {
+		return err
+	}
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return errors.New(strings.TrimSpace(string(text)))
+	}
+	fmt.Print(string(text))
+	return nil
+}
