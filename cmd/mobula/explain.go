@@ -9,6 +9,8 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/mobula-ml/mobula/internal/awsapi"
+	"github.com/mobula-ml/mobula/internal/pyenv"
 	"github.com/mobula-ml/mobula/internal/server"
 )
 
@@ -18,20 +20,20 @@ func explain(ctx context.Context, args []string) error {
 	f := newFlags("explain", "[--data DIR] EXECUTION [STEP]",
 		"Says of a step of an execution (its ARN or id) whose result the cache gave, or what differed; without a step, of all that have started.")
 	f.StringVar(&data, "data", defaultData(), "folder of the server")
-	names, err := parseWithNames(f, args, 1, 2)
+	if err := parseWithRest(f, args); err != nil {
+		return err
+	}
+	names := f.Args()
+	if len(names) < 1 || len(names) > 2 {
+		return &usageError{"'explain' takes an execution and a step", "mobula explain -h"}
+	}
+	a, c, err := server.Find(data)
 	if err != nil {
 		return err
 	}
-	a, _, err := server.Find(data)
-	if err != nil {
-		return err
-	}
+	client := &awsapi.Client{Endpoint: a.URL, Region: a.Region, Credentials: awsapi.Credentials{AccessKeyID: c.AccessKeyID, SecretAccessKey: c.SecretAccessKey}}
 	query := url.Values{"execution": names[:1], "step": names[1:]}
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, a.URL+server.ExplainPath+"?"+query.Encode(), nil)
-	if err != nil {
-		return err
-	}
-	resp, err := http.DefaultClient.Do(r)
+	resp, err := client.Send(ctx, pyenv.SigningName, http.MethodGet, server.ExplainPath+"?"+query.Encode(), nil)
 	if err != nil {
 		return err
 	}

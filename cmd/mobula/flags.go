@@ -20,14 +20,19 @@ func newFlags(name, arguments, does string) *flag.FlagSet {
 	return f
 }
 
-// parse reads the arguments over the environment: --x-y is MOBULA_X_Y there.
+// parse is parseWithRest for a command that takes no arguments but flags.
 func parse(f *flag.FlagSet, args []string) error {
-	_, err := parseWithNames(f, args, 0, 0)
-	return err
+	if err := parseWithRest(f, args); err != nil {
+		return err
+	}
+	if f.NArg() > 0 {
+		return &usageError{fmt.Sprintf("'%s' takes no argument '%s'", f.Name(), f.Arg(0)), "mobula " + f.Name() + " -h"}
+	}
+	return nil
 }
 
-// parseWithNames is parse for a command that takes from least to most names beside its flags.
-func parseWithNames(f *flag.FlagSet, args []string, least, most int) ([]string, error) {
+// parseWithRest reads the flags over the environment: --x-y is MOBULA_X_Y there.
+func parseWithRest(f *flag.FlagSet, args []string) error {
 	var err error
 	f.VisitAll(func(x *flag.Flag) {
 		name := "MOBULA_" + strings.ToUpper(strings.ReplaceAll(x.Name, "-", "_"))
@@ -38,22 +43,14 @@ func parseWithNames(f *flag.FlagSet, args []string, least, most int) ([]string, 
 		}
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if err := f.Parse(args); err != nil {
-		return nil, err
-	}
-	if f.NArg() > most {
-		return nil, &usageError{fmt.Sprintf("'%s' takes no argument '%s'", f.Name(), f.Arg(most)), "mobula " + f.Name() + " -h"}
-	}
-	if f.NArg() < least {
-		return nil, &usageError{fmt.Sprintf("'%s' needs %d argument(s), %d given", f.Name(), least, f.NArg()), "mobula " + f.Name() + " -h"}
-	}
-	return f.Args(), nil
+	return f.Parse(args)
 }
 
 // serverFlags adds the flags that say how a server runs.
 func serverFlags(f *flag.FlagSet, c *server.Config) {
+	f.StringVar(&c.Cache, "cache", "", "folder of the Python worlds (default one of the user's cache)")
 	f.StringVar(&c.Runner, "runner", runner.Auto, "what runs the hosts of jobs: auto, namespace or plain")
 	f.StringVar(&c.Account, "account", "", "the account that everything belongs to (default 123456789012)")
 	f.StringVar(&c.Region, "region", "", "the region of callers that name none (default us-east-1)")

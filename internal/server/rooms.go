@@ -18,6 +18,7 @@ import (
 	"github.com/mobula-ml/mobula/internal/platform/pipelines"
 	"github.com/mobula-ml/mobula/internal/platform/registry"
 	"github.com/mobula-ml/mobula/internal/platform/tuning"
+	"github.com/mobula-ml/mobula/internal/pyenv"
 	"github.com/mobula-ml/mobula/internal/wire"
 	"github.com/mobula-ml/mobula/xgboost"
 )
@@ -42,11 +43,14 @@ func (s *Server) openRooms(ctx context.Context, later func(func())) (err error) 
 	}
 	later(r.features.Stop)
 	objects := object.WithBeforeRead(s.objects, r.features.Flush)
+	if s.python, err = pyenv.Open(pyenv.Options{Dir: s.Cache, Table: filepath.Join(s.Data, "runtimes.toml"), World: s.World}); err != nil {
+		return err
+	}
 	library, err := xgboost.LibraryPath()
 	if err != nil {
 		s.Log.Warn("the built-in XGBoost image cannot train", "error", err)
 	}
-	r.jobs = jobs.New(jobs.Deps{DB: s.db, Engine: s.engine, Objects: objects, Keys: s.keys, Runner: s.runner, World: s.World, Log: s.Log,
+	r.jobs = jobs.New(jobs.Deps{DB: s.db, Engine: s.engine, Objects: objects, Keys: s.keys, Runner: s.runner, Python: s.python, World: s.World, Log: s.Log,
 		Dir: filepath.Join(s.Data, "jobs"), LogDir: s.logDir(), Socket: s.socket, Library: library, CPUs: s.CPUs, MemoryMiB: s.MemoryMiB})
 	trials := tuning.New(tuning.Deps{DB: s.db, Engine: s.engine, World: s.World, Log: s.Log, Jobs: r.jobs})
 	models := registry.New(registry.Deps{DB: s.db, Objects: objects, World: s.World})
@@ -60,7 +64,7 @@ func (s *Server) openRooms(ctx context.Context, later func(func())) (err error) 
 
 	s3 := object.Handler(s.objects, object.HandlerOptions{BeforeRead: r.features.Flush, World: s.World, Log: s.Log,
 		Account: func(ctx context.Context) string { return identity.From(ctx).Account }})
-	s.handler = wire.New(wire.Config{Keys: s.keys, Services: r.all, S3: s3, Pages: s.pages(), World: s.World, Log: s.Log, Ready: func(context.Context) error {
+	s.handler = wire.New(wire.Config{Keys: s.keys, Services: r.all, S3: s3, Own: s.own(), World: s.World, Log: s.Log, Ready: func(context.Context) error {
 		if !s.ready.Load() {
 			return errors.New("the server is starting or stopping")
 		}

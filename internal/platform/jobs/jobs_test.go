@@ -18,13 +18,15 @@ import (
 	"github.com/mobula-ml/mobula/internal/object"
 	"github.com/mobula-ml/mobula/internal/platform/jobs"
 	"github.com/mobula-ml/mobula/internal/platform/platformtest"
+	"github.com/mobula-ml/mobula/internal/pyenv"
 	"github.com/mobula-ml/mobula/internal/runner"
+	"github.com/mobula-ml/mobula/internal/scriptmode"
 	"github.com/mobula-ml/mobula/internal/store"
 	"github.com/mobula-ml/mobula/xgboost"
 )
 
 func TestMain(m *testing.M) {
-	if runner.Main(os.Args[1:]) || builtin.Main(os.Args) {
+	if runner.Main(os.Args[1:]) || builtin.Main(os.Args) || pyenv.Main(os.Args) || scriptmode.Main(os.Args) {
 		return
 	}
 	if dir := os.Getenv("JOBS_TEST_SERVER"); dir != "" {
