@@ -34,6 +34,7 @@ func commands() []command {
 		{"demo", "run the house-price workflow on a server of its own, and show it", demo},
 		{"exec", "run a command whose AWS clients use the server", execute},
 		{"env", "print what makes a shell's AWS clients use the server", env},
+		{"explain", "say why a step of a pipeline ran, or whose result was taken", explain},
 		{"runtime", "list, build, show, add and prune the Python worlds that images get", runtimes},
 		{"doctor", "say what this machine can do for Mobula, and what to allow", doctor},
 		{"version", "print the version", func(context.Context, []string) error { fmt.Println("mobula", version); return nil }},

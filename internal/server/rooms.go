@@ -68,7 +68,7 @@ func (s *Server) openRooms(ctx context.Context, later func(func())) (err error) 
 
 	s3 := object.Handler(s.objects, object.HandlerOptions{BeforeRead: r.features.Flush, World: s.World, Log: s.Log,
 		Account: func(ctx context.Context) string { return identity.From(ctx).Account }})
-	s.handler = wire.New(wire.Config{Keys: s.keys, Services: r.all, S3: s3, Own: s.python, World: s.World, Log: s.Log, Ready: func(context.Context) error {
+	s.handler = wire.New(wire.Config{Keys: s.keys, Services: r.all, S3: s3, Own: s.own(), World: s.World, Log: s.Log, Ready: func(context.Context) error {
 		if !s.ready.Load() {
 			return errors.New("the server is starting or stopping")
 		}
