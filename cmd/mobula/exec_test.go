@@ -90,15 +90,21 @@ func startServer(t *testing.T, data string) *server.Server {
 	return s
 }
 
-// outside is a proxy that stands for the internet: it writes down where it is asked to go, and brings everything to one server.
+// outside is a proxy that stands for the internet: it writes down where it is asked to go, and brings to example.com.
 type outside struct {
 	*httptest.Server
-	mu    sync.Mutex
-	asked []string
+	certificate string // file of example.com's
+	mu          sync.Mutex
+	asked       []string
 }
 
-func newOutside(t *testing.T, server string) *outside {
-	o := &outside{}
+func newOutside(t *testing.T) *outside {
+	example := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "hello from ", r.Host) }))
+	t.Cleanup(example.Close)
+	o := &outside{certificate: filepath.Join(t.TempDir(), "certificate.pem")}
+	if err := os.WriteFile(o.certificate, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: example.Certificate().Raw}), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	o.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		o.mu.Lock()
 		o.asked = append(o.asked, r.Method+" "+r.Host)
@@ -107,7 +113,7 @@ func newOutside(t *testing.T, server string) *outside {
 			http.Error(w, "there is no such host", http.StatusBadGateway)
 			return
 		}
-		to, err := net.Dial("tcp", server)
+		to, err := net.Dial("tcp", example.Listener.Addr().String())
 		if err != nil {
 			t.Error(err)
 			return
@@ -156,13 +162,8 @@ func userEnvironment(t *testing.T, proxy, certificate string) []string {
 
 func TestExecBringsEveryClientHere(t *testing.T) {
 	t.Parallel()
-	secure := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "hello from ", r.Host) }))
-	defer secure.Close()
-	certificate := filepath.Join(t.TempDir(), "certificate.pem")
-	if err := os.WriteFile(certificate, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: secure.Certificate().Raw}), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	o := newOutside(t, secure.Listener.Addr().String())
+	o := newOutside(t)
+	certificate := o.certificate
 	user := userEnvironment(t, o.URL, certificate)
 	data := t.TempDir()
 	script, err := filepath.Abs("testdata/exec_client.py")
@@ -188,6 +189,29 @@ func TestExecBringsEveryClientHere(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(data, "address.json")); err == nil {
 		t.Error("the server that was started for the command did not end with it")
+	}
+}
+
+func TestJobsNeedNoChangeEither(t *testing.T) {
+	t.Parallel()
+	script, err := filepath.Abs("testdata/exec_job.py")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, kind := range []string{runner.Namespace, runner.Plain} {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			o := newOutside(t)
+			out, code := runMobula(t, userEnvironment(t, o.URL, o.certificate), "exec", "--data", t.TempDir(), "--runner", kind, "--", "python", script)
+			want := "arn:aws:sts::123456789012:assumed-role/a-role/SageMaker\nInProgress\nhello from example.com\nnowhere.test cannot be reached\n" +
+				"the machine's credentials cannot be reached\n"
+			if code != 0 || out != want {
+				t.Errorf("exit code %d\n%s", code, out)
+			}
+			if seen := o.seen(); !slices.Equal(seen, []string{"CONNECT example.com:443", "CONNECT nowhere.test:443"}) {
+				t.Errorf("the outside was asked for %q", seen)
+			}
+		})
 	}
 }
 
