@@ -28,9 +28,10 @@ func (e *endedError) Error() string {
 // execute runs a command whose AWS clients, whatever addresses are built into them, use the server of a data folder.
 func execute(ctx context.Context, args []string) error {
 	c := server.Config{Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))}
-	f := newFlags("exec", "[--data DIR] -- COMMAND [ARGUMENT …]",
+	f := newFlags("exec", "[--data DIR] [--as-of DATE] [--python X.Y] [--with PACKAGE,…] -- COMMAND [ARGUMENT …]",
 		"Runs a command whose AWS clients use the server of a data folder. Where none runs, one does for as long as the command.")
 	f.StringVar(&c.Data, "data", defaultData(), "folder of the server")
+	own := pythonFlags(f)
 	serverFlags(f, &c)
 	if err := parseFlags(f, args); err != nil {
 		return err
@@ -60,7 +61,15 @@ func execute(ctx context.Context, args []string) error {
 		return err
 	}
 	defer remove()
-	return run(f.Args(), list(clientEnvironment(os.Environ(), data, bundle, a, key)))
+	environ := clientEnvironment(os.Environ(), data, bundle, a, key)
+	if own.wanted() {
+		clean, err := own.enter(ctx, c, f.Args(), environ)
+		if err != nil {
+			return err
+		}
+		defer clean()
+	}
+	return run(f.Args(), list(environ))
 }
 
 // startPatience is how long a server may take that another command is starting on the folder.

@@ -20,7 +20,7 @@ func newFlags(name, arguments, does string) *flag.FlagSet {
 	return f
 }
 
-// parse reads the arguments over the environment: --x-y is MOBULA_X_Y there.
+// parse is parseFlags for a command that takes no arguments but flags.
 func parse(f *flag.FlagSet, args []string) error {
 	if err := parseFlags(f, args); err != nil {
 		return err
@@ -31,7 +31,7 @@ func parse(f *flag.FlagSet, args []string) error {
 	return nil
 }
 
-// parseFlags leaves what follows the flags in f.Args.
+// parseFlags reads the flags over the environment, where --x-y is MOBULA_X_Y, and leaves what follows them in f.Args.
 func parseFlags(f *flag.FlagSet, args []string) error {
 	var err error
 	f.VisitAll(func(x *flag.Flag) {
@@ -50,6 +50,7 @@ func parseFlags(f *flag.FlagSet, args []string) error {
 
 // serverFlags adds the flags that say how a server runs.
 func serverFlags(f *flag.FlagSet, c *server.Config) {
+	f.StringVar(&c.Cache, "cache", "", "folder of the Python worlds (default one of the user's cache)")
 	f.StringVar(&c.Runner, "runner", runner.Auto, "what runs the hosts of jobs: auto, namespace or plain")
 	f.StringVar(&c.Account, "account", "", "the account that everything belongs to (default 123456789012)")
 	f.StringVar(&c.Region, "region", "", "the region of callers that name none (default us-east-1)")

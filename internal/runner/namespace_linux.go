@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -122,7 +123,7 @@ func (h *namespaceHosts) startHost(i int, log *os.File) (*namespaceHost, error) 
 func (h *namespaceHosts) plan(i int) hostPlan {
 	n := i + 1
 	own := map[string]string{
-		"PATH": filepath.Dir(hostExecutable) + ":" + h.file.Environment["PATH"],
+		"PATH": strings.Join(append(slices.Clone(h.file.Spec.Path), filepath.Dir(hostExecutable), h.file.Environment["PATH"]), ":"),
 		"HOME": hostHome, "MOBULA_SERVE_PORT": strconv.Itoa(ServePort), "SM_NETWORK_INTERFACE_NAME": hostInterface,
 	}
 	mounts, resolver := h.file.Spec.mountsOf(n), ""

@@ -20,6 +20,7 @@ import (
 	"github.com/mobula-ml/mobula/internal/gateway"
 	"github.com/mobula-ml/mobula/internal/identity"
 	"github.com/mobula-ml/mobula/internal/object"
+	"github.com/mobula-ml/mobula/internal/pyenv"
 	"github.com/mobula-ml/mobula/internal/runner"
 	"github.com/mobula-ml/mobula/internal/store"
 	"github.com/mobula-ml/mobula/internal/wire"
@@ -37,6 +38,7 @@ type Server struct {
 	objects *object.Files
 	engine  *durable.Engine
 	runner  runner.Runner
+	python  *pyenv.Manager
 	rooms   rooms
 	handler *wire.Handler
 	gateway *gateway.Gateway
