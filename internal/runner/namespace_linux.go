@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -120,7 +121,7 @@ func (h *namespaceHosts) startHost(i int, log *os.File) (*namespaceHost, error) 
 func (h *namespaceHosts) plan(i int) hostPlan {
 	n := i + 1
 	env := h.file.hostEnvironment(n, map[string]string{
-		"PATH": filepath.Dir(hostExecutable) + ":" + h.file.Environment["PATH"],
+		"PATH": strings.Join(append(slices.Clone(h.file.Spec.Path), filepath.Dir(hostExecutable), h.file.Environment["PATH"]), ":"),
 		"HOME": hostHome, "MOBULA_SERVE_PORT": strconv.Itoa(ServePort), "SM_NETWORK_INTERFACE_NAME": hostInterface,
 	})
 	return hostPlan{

@@ -131,7 +131,7 @@ func (h *plainHosts) startHost(i int) (pid int, err error) {
 	for k, port := range h.ports {
 		addresses[k] = fmt.Sprintf("%s=127.0.0.1:%d", HostName(k+1), port)
 	}
-	path := filepath.Join(dir, "bin") + ":" + h.file.Environment["PATH"]
+	path := rewriteML(strings.Join(append(slices.Clone(h.file.Spec.Path), filepath.Join(dir, "bin"), h.file.Environment["PATH"]), ":"), ml)
 	rewritten := h.file
 	rewritten.Spec.Env = maps.Clone(h.file.Spec.Env)
 	for name, value := range rewritten.Spec.Env {

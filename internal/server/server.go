@@ -17,8 +17,10 @@ import (
 	"time"
 
 	"github.com/mobula-ml/mobula/internal/durable"
+	"github.com/mobula-ml/mobula/internal/gateway"
 	"github.com/mobula-ml/mobula/internal/identity"
 	"github.com/mobula-ml/mobula/internal/object"
+	"github.com/mobula-ml/mobula/internal/pyenv"
 	"github.com/mobula-ml/mobula/internal/runner"
 	"github.com/mobula-ml/mobula/internal/store"
 	"github.com/mobula-ml/mobula/internal/wire"
@@ -36,8 +38,10 @@ type Server struct {
 	objects *object.Files
 	engine  *durable.Engine
 	runner  runner.Runner
+	python  *pyenv.Manager
 	rooms   rooms
 	handler *wire.Handler
+	gateway *gateway.Gateway
 	socket  string
 
 	http   *http.Server
@@ -99,6 +103,9 @@ func Start(ctx context.Context, c Config) (s *Server, err error) {
 	}
 	// The rooms know everything that was acknowledged before the first request is answered; until then it waits at the listener.
 	if err := s.startRooms(ctx, later); err != nil {
+		return nil, err
+	}
+	if err := s.openGateway(tcp.Addr().(*net.TCPAddr)); err != nil {
 		return nil, err
 	}
 	s.serve(tcp, unix, later)
@@ -166,7 +173,7 @@ const grace = 5 * time.Second
 
 // serve answers at both listeners.
 func (s *Server) serve(tcp, unix net.Listener, later func(func())) {
-	s.http = &http.Server{Handler: s.handler, ReadHeaderTimeout: 30 * time.Second, IdleTimeout: 5 * time.Minute, MaxHeaderBytes: 64 << 10}
+	s.http = &http.Server{Handler: s.gateway, ReadHeaderTimeout: 30 * time.Second, IdleTimeout: 5 * time.Minute, MaxHeaderBytes: 64 << 10}
 	for _, l := range []net.Listener{tcp, unix} {
 		s.served.Go(func() {
 			if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
@@ -175,6 +182,7 @@ func (s *Server) serve(tcp, unix net.Listener, later func(func())) {
 		})
 	}
 	later(func() {
+		s.served.Go(s.gateway.Stop)
 		ctx, cancel := context.WithTimeout(context.Background(), grace)
 		defer cancel()
 		if err := s.http.Shutdown(ctx); err != nil {
@@ -187,6 +195,7 @@ func (s *Server) serve(tcp, unix net.Listener, later func(func())) {
 // An Address is what a server leaves in its data folder so that commands on this machine find it.
 type Address struct {
 	URL    string
+	Proxy  string // for requests to AWS's own host names, and everything else
 	Region string
 	PID    int
 }
@@ -194,7 +203,7 @@ type Address struct {
 const addressFile = "address.json"
 
 func (s *Server) writeAddress() error {
-	b, err := json.Marshal(Address{s.URL, s.Region, os.Getpid()})
+	b, err := json.Marshal(Address{s.URL, s.proxyURL(), s.Region, os.Getpid()})
 	if err != nil {
 		return err
 	}

@@ -105,7 +105,7 @@ func (p *pass) scrape() ([]awsapi.MetricData, error) {
 		return nil, nil
 	}
 	definitions := p.job.definitions()
-	image, err := runtimeOf(awsapi.Val(p.job.Training.AlgorithmSpecification.TrainingImage))
+	image, err := p.svc.imageOf(awsapi.Val(p.job.Training.AlgorithmSpecification.TrainingImage))
 	if err != nil {
 		return nil, err
 	}
@@ -121,7 +121,7 @@ func (p *pass) scrape() ([]awsapi.MetricData, error) {
 	lines := bufio.NewReaderSize(f, 1<<16)
 	for {
 		line, err := lines.ReadSlice('\n')
-		found.read(string(line), definitions, image == builtinXGBoost)
+		found.read(string(line), definitions, image.xgboost != "")
 		if err == io.EOF {
 			return found.list, nil
 		}

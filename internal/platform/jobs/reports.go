@@ -29,7 +29,7 @@ func (s *Service) Reports(ctx context.Context, name, metric string, from int64) 
 	if err != nil {
 		return nil, from, err
 	}
-	image, err := runtimeOf(awsapi.Val(j.Training.AlgorithmSpecification.TrainingImage))
+	image, err := s.imageOf(awsapi.Val(j.Training.AlgorithmSpecification.TrainingImage))
 	if err != nil {
 		return nil, from, err
 	}
@@ -55,7 +55,7 @@ func (s *Service) Reports(ctx context.Context, name, metric string, from int64) 
 			return values, from, err
 		}
 		from += int64(len(line))
-		eachMetric(string(line), definitions, image == builtinXGBoost, func(name, text string) {
+		eachMetric(string(line), definitions, image.xgboost != "", func(name, text string) {
 			if x, err := strconv.ParseFloat(text, 64); name == metric && err == nil {
 				values = append(values, x)
 			}

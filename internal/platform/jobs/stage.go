@@ -32,7 +32,7 @@ type input struct {
 const ml = "/opt/ml"
 
 // stage fills the folders of the hosts and says what is to be started in them.
-func (p *pass) stage(ctx context.Context) (*runner.Spec, error) {
+func (p *pass) stage(ctx context.Context, prog program) (*runner.Spec, error) {
 	kind, hosts := p.job.cluster()
 	shape, err := instanceOf(kind)
 	if err != nil {
@@ -42,18 +42,10 @@ func (p *pass) stage(ctx context.Context) (*runner.Spec, error) {
 		MaxRuntime: p.job.maxRuntime(), PlatformSocket: p.svc.Socket}
 	var folders []string
 	var inputs []input
+	spec.Command = prog.command
 	if p.job.Processing != nil {
-		a := p.job.Processing.AppSpecification
-		spec.Command = append(append([]string{}, a.ContainerEntrypoint...), a.ContainerArguments...)
 		inputs, folders = p.processingInputs()
 	} else {
-		image, err := runtimeOf(awsapi.Val(p.job.Training.AlgorithmSpecification.TrainingImage))
-		if err == nil {
-			spec.Command, err = trainCommand(image, p.job.Training)
-		}
-		if err != nil {
-			return nil, clientError("%v", err)
-		}
 		inputs, folders = p.trainingInputs()
 	}
 	for n := 1; n <= hosts; n++ {

@@ -14,7 +14,7 @@ import (
 func (s *Service) CreateTrainingJob(ctx context.Context, in *awsapi.CreateTrainingJobRequest) (*awsapi.CreateTrainingJobResponse, error) {
 	j := s.newJob(ctx, trainingKind, *in.TrainingJobName)
 	j.Training = in
-	if err := checkTraining(in); err != nil {
+	if err := s.checkTraining(in); err != nil {
 		return nil, err
 	}
 	if err := s.keep(ctx, j, in.Tags); err != nil {
@@ -23,16 +23,12 @@ func (s *Service) CreateTrainingJob(ctx context.Context, in *awsapi.CreateTraini
 	return &awsapi.CreateTrainingJobResponse{TrainingJobArn: &j.ARN}, nil
 }
 
-func checkTraining(in *awsapi.CreateTrainingJobRequest) error {
+func (s *Service) checkTraining(in *awsapi.CreateTrainingJobRequest) error {
 	a := in.AlgorithmSpecification
 	if a == nil || a.TrainingImage == nil {
 		return awsapi.Validation("algorithmSpecification.trainingImage must not be null.")
 	}
-	image, err := runtimeOf(*a.TrainingImage)
-	if err != nil {
-		return err
-	}
-	if _, err := trainCommand(image, in); err != nil {
+	if _, err := s.trainingProgram(in); err != nil {
 		return err
 	}
 	if in.ResourceConfig == nil || in.ResourceConfig.InstanceType == nil || in.ResourceConfig.InstanceCount == nil {

@@ -375,11 +375,11 @@ func TestCache(t *testing.T) {
 	}{
 		{"first", func() {}, "no earlier execution"},
 		{"same", func() {}, ""},
-		{"input changed", func() { put("in/a", "b") }, "ProcessingInputs['in'] has changed"},
+		{"input changed", func() { put("in/a", "b") }, "the content of ProcessingInputs['in'].S3Input.S3Uri has changed since arn:"},
 		{"input as it was", func() { put("in/a", "a") }, ""},
-		{"code changed", func() { put("code/x", "2") }, "ProcessingInputs['code'] has changed"},
-		{"argument changed", func() { update(define("y", "")) }, "AppSpecification has changed"},
-		{"version stands for the code", func() { update(define("y", "7")) }, "Environment has changed"},
+		{"code changed", func() { put("code/x", "2") }, "the content of ProcessingInputs['code'].S3Input.S3Uri has changed"},
+		{"argument changed", func() { update(define("y", "")) }, "AppSpecification.ContainerArguments has changed"},
+		{"version stands for the code", func() { update(define("y", "7")) }, "Environment.MOBULA_STEP_VERSION is new"},
 		{"code changed under the version", func() { put("code/x", "3") }, ""},
 		{"output gone", func() {
 			if err := w.e.Objects.Delete(w.e.Ctx, platformtest.Bucket, "out/A/data.csv"); err != nil {
