@@ -81,7 +81,7 @@ func TestConvergenceEndsAJob(t *testing.T) {
 	e := platformtest.New(t)
 	data(t, e)
 	r := newRoom(t, e)
-	in := choices(request("converges", "Bayesian", 50, 3), "max_depth", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12", "13", "14")
+	in := choices(request("converges", "Bayesian", 50, 3), "max_depth", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10")
 	in.HyperParameterTuningJobConfig.TuningJobCompletionCriteria = &awsapi.TuningJobCompletionCriteria{ConvergenceDetected: &awsapi.ConvergenceDetected{CompleteOnConvergence: new("Enabled")}}
 	r.create(t, in)
 	d := r.ended(t, "converges", "Completed")
@@ -97,7 +97,7 @@ func TestEarlyStopping(t *testing.T) {
 	data(t, e)
 	r := newRoom(t, e)
 	auto := choices(request("auto", "Grid", 0, 1), "eta", "0.3", "0.5", "1e-7") // a grid is tried in the order of its values
-	auto.TrainingJobDefinition.StaticHyperParameters["num_round"] = "2500"
+	auto.TrainingJobDefinition.StaticHyperParameters["num_round"] = "1500"
 	auto.HyperParameterTuningJobConfig.TrainingJobEarlyStoppingType = new("Auto")
 	r.create(t, auto)
 	rungs := long(request("rungs", "Hyperband", 4, 2))
@@ -166,7 +166,7 @@ func TestWarmStart(t *testing.T) {
 			ranges.IntegerParameterRanges, ranges.CategoricalParameterRanges = nil, []awsapi.CategoricalParameterRange{{Name: new("max_depth"), Values: []string{"1"}}}
 		},
 		"needs the training image of parent": func(in *awsapi.CreateHyperParameterTuningJobRequest) {
-			in.TrainingJobDefinition.AlgorithmSpecification.TrainingImage = new("x/y:1")
+			in.TrainingJobDefinition.AlgorithmSpecification.TrainingImage = new("sagemaker-xgboost:3.2-1")
 		},
 		"needs the input data of parent": func(in *awsapi.CreateHyperParameterTuningJobRequest) {
 			in.TrainingJobDefinition.InputDataConfig[0].DataSource.S3DataSource.S3Uri = new("s3://" + platformtest.Bucket + "/validation/")
@@ -222,8 +222,12 @@ func TestJobsThatCannotBeAreRefused(t *testing.T) {
 	}
 	config := func(r *in) *awsapi.HyperParameterTuningJobConfig { return r.HyperParameterTuningJobConfig }
 	for want, change := range map[string]func(r *in){
-		"Value 'Enabled' at 'autotune.mode' is not served":                   func(r *in) { r.Autotune = &awsapi.Autotune{Mode: new("Enabled")} },
-		"Exactly one of trainingJobDefinition and trainingJobDefinitions":    func(r *in) { r.TrainingJobDefinition = nil },
+		"Value 'Enabled' at 'autotune.mode' is not served":                func(r *in) { r.Autotune = &awsapi.Autotune{Mode: new("Enabled")} },
+		"Exactly one of trainingJobDefinition and trainingJobDefinitions": func(r *in) { r.TrainingJobDefinition = nil },
+		"Image 'x/y:1' cannot be run": func(r *in) {
+			r.TrainingJobDefinition.AlgorithmSpecification.TrainingImage = new("x/y:1")
+		},
+		"'ml.m5' is not an instance type":                                    func(r *in) { r.TrainingJobDefinition.ResourceConfig.InstanceType = new("ml.m5") },
 		"Exactly one of resourceConfig and":                                  func(r *in) { r.TrainingJobDefinition.ResourceConfig = nil },
 		"The Grid strategy needs categorical parameter ranges only; max_dep": func(r *in) { config(r).Strategy = new("Grid") },
 		"must be 2 for the Grid strategy": func(r *in) {

@@ -209,9 +209,6 @@ func TestTrialsThatFail(t *testing.T) {
 	silent := request("silent", "Random", 2, 2)
 	silent.TrainingJobDefinition.InputDataConfig = silent.TrainingJobDefinition.InputDataConfig[:1] // there is no validation, so it has no metric
 	r.create(t, silent)
-	refused := request("refused", "Random", 2, 1)
-	refused.TrainingJobDefinition.AlgorithmSpecification.TrainingImage = new("x/y:1")
-	r.create(t, refused)
 
 	d := r.ended(t, "some", "Completed")
 	if c, o := d.TrainingJobStatusCounters, d.ObjectiveStatusCounters; *c.Completed != 1 || *c.NonRetryableError != 2 || *o.Succeeded != 1 || *o.Failed != 2 {
@@ -222,9 +219,8 @@ func TestTrialsThatFail(t *testing.T) {
 		t.Errorf("failed trials: %+v", failed)
 	}
 	for name, want := range map[string]string{
-		"all":     "No training job succeeded after 2 attempts. Please take a look at the training job failures to get more details.",
-		"silent":  "No objective metrics found after running 2 training jobs.",
-		"refused": "no runtime is known for it",
+		"all":    "No training job succeeded after 2 attempts. Please take a look at the training job failures to get more details.",
+		"silent": "No objective metrics found after running 2 training jobs.",
 	} {
 		if d := r.ended(t, name, "Failed"); !strings.Contains(awsapi.Val(d.FailureReason), want) || d.BestTrainingJob != nil {
 			t.Errorf("%s: %s", name, awsapi.Val(d.FailureReason))
