@@ -119,7 +119,7 @@ func TestEarlyStopping(t *testing.T) {
 	}
 	// Trials that go on beyond the last epoch are all stopped, and the best of them is the best.
 	d = r.ended(t, "rungs", "Completed")
-	if all := r.trials(t, "rungs"); *d.TrainingJobStatusCounters.Stopped != 4 || *d.BestTrainingJob.TrainingJobName != *all[0].TrainingJobName {
+	if all := r.trials(t, "rungs", bestFirst); *d.TrainingJobStatusCounters.Stopped != 4 || *d.BestTrainingJob.TrainingJobName != *all[0].TrainingJobName {
 		t.Errorf("counters %+v, best %+v", d.TrainingJobStatusCounters, d.BestTrainingJob)
 	}
 	one, err := r.jobs.DescribeTrainingJob(e.Ctx, &awsapi.DescribeTrainingJobRequest{TrainingJobName: d.BestTrainingJob.TrainingJobName})
@@ -310,7 +310,7 @@ func TestKilledServerChoosesNothingAnew(t *testing.T) {
 	defer e.Close()
 	r = newRoom(t, e)
 	values := func(name string) (all []string) {
-		for _, s := range r.trials(t, name, func(in *awsapi.ListTrainingJobsForHyperParameterTuningJobRequest) { in.SortBy = new("Name") }) {
+		for _, s := range r.trials(t, name) {
 			all = append(all, fmt.Sprint(s.TunedHyperParameters, *s.FinalHyperParameterTuningJobObjectiveMetric.Value))
 		}
 		return all

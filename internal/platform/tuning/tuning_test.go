@@ -139,10 +139,14 @@ func (r *room) ended(t testing.TB, name, status string) (d *awsapi.DescribeHyper
 	return d
 }
 
-// trials lists those of a job, the best first.
+func bestFirst(in *awsapi.ListTrainingJobsForHyperParameterTuningJobRequest) {
+	in.SortBy = new("FinalObjectiveMetricValue")
+}
+
+// trials lists those of a job, by their names if nothing else is asked.
 func (r *room) trials(t testing.TB, name string, change ...func(*awsapi.ListTrainingJobsForHyperParameterTuningJobRequest)) []awsapi.HyperParameterTrainingJobSummary {
 	t.Helper()
-	in := &awsapi.ListTrainingJobsForHyperParameterTuningJobRequest{HyperParameterTuningJobName: &name, MaxResults: new(int32(100)), SortBy: new("FinalObjectiveMetricValue"), SortOrder: new("Ascending")}
+	in := &awsapi.ListTrainingJobsForHyperParameterTuningJobRequest{HyperParameterTuningJobName: &name, MaxResults: new(int32(100))}
 	for _, c := range change {
 		c(in)
 	}
@@ -168,7 +172,7 @@ func TestEveryStrategyFindsABestTrial(t *testing.T) {
 		c.in.Tags = []awsapi.Tag{{Key: new("team"), Value: new("a")}}
 		r.create(t, c.in)
 		d := r.ended(t, name, "Completed")
-		all := r.trials(t, name)
+		all := r.trials(t, name, bestFirst)
 		if len(all) != c.trials || d.BestTrainingJob == nil || *d.BestTrainingJob.TrainingJobName != *all[0].TrainingJobName || d.OverallBestTrainingJob != nil {
 			t.Fatalf("%s: %d trials, best %v", name, len(all), d.BestTrainingJob)
 		}
@@ -245,11 +249,12 @@ func TestListOrdersFiltersAndPages(t *testing.T) {
 	}
 	type in = awsapi.ListTrainingJobsForHyperParameterTuningJobRequest
 	for want, change := range map[string]func(*in){
-		"[3 2 1 wrong]": func(*in) {},
-		"[1 2 3 wrong]": func(r *in) { r.SortOrder = new("Descending") },
-		"[3 2 1]":       func(r *in) { r.StatusEquals = new("Completed") },
-		"[wrong 3 2 1]": func(r *in) { r.SortBy, r.SortOrder = new("Name"), new("Descending") },
-		"[3 2]":         func(r *in) { r.MaxResults = new(int32(2)) },
+		"[1 2 3 wrong]": func(*in) {},
+		"[wrong 3 2 1]": func(r *in) { r.SortOrder = new("Descending") },
+		"[3 2 1]":       bestFirst,
+		"[1 2 3]":       func(r *in) { bestFirst(r); r.SortOrder = new("Descending") },
+		"[wrong]":       func(r *in) { r.StatusEquals = new("Failed") },
+		"[1 2]":         func(r *in) { r.SortBy, r.MaxResults = new("CreationTime"), new(int32(2)) },
 	} {
 		if got := fmt.Sprint(list(change)); got != want {
 			t.Errorf("got %s, want %s", got, want)
