@@ -93,7 +93,8 @@ func Start(ctx context.Context, c Config) (s *Server, err error) {
 		return nil, err
 	}
 	later(func() { unix.Close() })
-	s.runner, s.Choice, err = runner.Choose(ctx, c.Runner, runner.Options{Executable: c.Executable, PlatformAddr: tcp.Addr().String(), Hidden: []string{c.Data}})
+	s.runner, s.Choice, err = runner.Choose(ctx, c.Runner, runner.Options{Executable: c.Executable, PlatformAddr: tcp.Addr().String(), Hidden: []string{c.Data},
+		Outside: runner.Outside{CABundle: gateway.BundlePath(GatewayDir(c.Data)), CAVariables: gateway.BundleVariables, Proxy: s.proxyURL()}})
 	if err != nil {
 		return nil, err
 	}
@@ -101,11 +102,12 @@ func Start(ctx context.Context, c Config) (s *Server, err error) {
 	if err := s.openRooms(ctx, later); err != nil {
 		return nil, err
 	}
-	// The rooms know everything that was acknowledged before the first request is answered; until then it waits at the listener.
-	if err := s.startRooms(ctx, later); err != nil {
+	if err := s.openGateway(tcp.Addr().(*net.TCPAddr)); err != nil {
 		return nil, err
 	}
-	if err := s.openGateway(tcp.Addr().(*net.TCPAddr)); err != nil {
+	later(s.gateway.Stop) // once more than serve does, where it is not reached
+	// The rooms know everything that was acknowledged before the first request is answered; until then it waits at the listener.
+	if err := s.startRooms(ctx, later); err != nil {
 		return nil, err
 	}
 	s.serve(tcp, unix, later)
