@@ -3299,10 +3299,10 @@ type HumanTaskUiSummary struct {
 }
 
 type HyperParameterAlgorithmSpecification struct {
-	AlgorithmName     *string            `json:"AlgorithmName,omitempty"`
-	MetricDefinitions []MetricDefinition `json:"MetricDefinitions,omitempty"`
-	TrainingImage     *string            `json:"TrainingImage,omitempty"`
-	TrainingInputMode *string            `json:"TrainingInputMode,omitempty"`
+	AlgorithmName     *string            `json:"AlgorithmName,omitzero"`
+	MetricDefinitions []MetricDefinition `json:"MetricDefinitions,omitzero"`
+	TrainingImage     *string            `json:"TrainingImage,omitzero"`
+	TrainingInputMode *string            `json:"TrainingInputMode,omitzero"`
 }
 
 type HyperParameterSpecification struct {

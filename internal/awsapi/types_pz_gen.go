@@ -18,10 +18,10 @@ type ParameterRange struct {
 }
 
 type ParameterRanges struct {
-	AutoParameters             []AutoParameter             `json:"AutoParameters,omitempty"`
-	CategoricalParameterRanges []CategoricalParameterRange `json:"CategoricalParameterRanges,omitempty"`
-	ContinuousParameterRanges  []ContinuousParameterRange  `json:"ContinuousParameterRanges,omitempty"`
-	IntegerParameterRanges     []IntegerParameterRange     `json:"IntegerParameterRanges,omitempty"`
+	AutoParameters             []AutoParameter             `json:"AutoParameters,omitzero"`
+	CategoricalParameterRanges []CategoricalParameterRange `json:"CategoricalParameterRanges,omitzero"`
+	ContinuousParameterRanges  []ContinuousParameterRange  `json:"ContinuousParameterRanges,omitzero"`
+	IntegerParameterRanges     []IntegerParameterRange     `json:"IntegerParameterRanges,omitzero"`
 }
 
 type Parent struct {
