@@ -2279,3 +2279,8 @@ func (c *Client) GetCallerIdentity(ctx context.Context, in *GetCallerIdentityReq
 func (c *Client) GetRole(ctx context.Context, in *GetRoleRequest) (*GetRoleResponse, error) {
 	return call(ctx, c, &Operations[441], in, new(GetRoleResponse))
 }
+
+// SimulatePrincipalPolicy calls the operation of that name.
+func (c *Client) SimulatePrincipalPolicy(ctx context.Context, in *SimulatePrincipalPolicyRequest) (*SimulatePolicyResponse, error) {
+	return call(ctx, c, &Operations[442], in, new(SimulatePolicyResponse))
+}

@@ -2213,3 +2213,8 @@ type GetCallerIdentityServer interface {
 type GetRoleServer interface {
 	GetRole(context.Context, *GetRoleRequest) (*GetRoleResponse, error)
 }
+
+// SimulatePrincipalPolicyServer serves SimulatePrincipalPolicy.
+type SimulatePrincipalPolicyServer interface {
+	SimulatePrincipalPolicy(context.Context, *SimulatePrincipalPolicyRequest) (*SimulatePolicyResponse, error)
+}

@@ -20,9 +20,12 @@ func (g *generator) types(b *bytes.Buffer, first, last byte) {
 		for _, m := range slices.Sorted(maps.Keys(n.Members)) {
 			r := n.Members[m]
 			tag := wireName(m, r)
-			if bound(n, m, r) {
+			switch kind := g.of(n.from, r).Type; {
+			case bound(n, m, r):
 				tag = "-"
-			} else {
+			case kind == "list" && slices.Contains(n.Required, m): // one that is empty is there, too
+				tag += ",omitzero"
+			default:
 				tag += ",omitempty"
 			}
 			fmt.Fprintf(b, "\t%s %s `json:%q`\n", exported(m), g.goType(g.of(n.from, r), true), tag)
