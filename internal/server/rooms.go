@@ -92,6 +92,7 @@ func (r *rooms) listers(trials *tuning.Service, models *registry.Service) map[st
 		awsapi.ResourceTypePipeline:                 r.pipelines.SearchPipelines,
 		awsapi.ResourceTypePipelineExecution:        r.pipelines.SearchExecutions,
 		awsapi.ResourceTypeFeatureGroup:             r.features.SearchGroups,
+		awsapi.ResourceTypeFeatureMetadata:          r.features.SearchFeatures,
 	}
 }
 
