@@ -16,7 +16,7 @@ type route struct {
 	template template    // of a REST operation
 }
 
-const serviceList = "sagemaker (with its runtime, feature store runtime and metrics), s3, logs, sts and iam"
+const serviceList = "sagemaker (with its runtime, feature store runtime and metrics), s3, logs, sqs, lambda, sts and iam"
 
 // serviceOfHost finds the service that a host name of AWS stands for, and the bucket that S3's host names may begin with. known says whether it
 // is a host name of AWS.
@@ -37,7 +37,7 @@ func serviceOfHost(host string) (service, bucket string, known bool) {
 		switch l := labels[i]; {
 		case l == "s3" || strings.HasPrefix(l, "s3-"):
 			return "s3", strings.Join(labels[:i], "."), true
-		case l == "sagemaker" || l == "sts" || l == "iam" || l == "logs":
+		case l == "sagemaker" || l == "sts" || l == "iam" || l == "logs" || l == "sqs" || l == "lambda":
 			return l, "", true
 		}
 	}
@@ -50,7 +50,7 @@ func formOf(service string, r *http.Request) form {
 		return formS3
 	case service == "sts" || service == "iam":
 		return formQuery
-	case service == "sagemaker" && r.Header.Get("X-Amz-Target") == "":
+	case service == "lambda" || service == "sagemaker" && r.Header.Get("X-Amz-Target") == "":
 		return formREST
 	}
 	return formJSON
