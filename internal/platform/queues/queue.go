@@ -254,9 +254,6 @@ func (s *Service) DeleteQueue(ctx context.Context, in *awsapi.DeleteQueueRequest
 				return err
 			}
 		}
-		if err := tx.SetTags(arnOf(scope, q.Name), nil); err != nil {
-			return err
-		}
 		return queueRows.Delete(tx, scope, q.Name)
 	})
 }
