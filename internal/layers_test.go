@@ -19,11 +19,11 @@ const module = "github.com/mobula-ml/mobula/"
 var layers = [][]string{
 	{"internal/awsapi", "internal/filelock", "internal/s3client", "internal/tarball", "internal/world"},
 	{"ray", "dataset", "xgboost", "tune"},
-	{"internal/store", "internal/object", "internal/runner", "internal/builtin", "internal/pyenv", "internal/scriptmode", "pipeline"},
+	{"internal/store", "internal/object", "internal/runner", "internal/builtin", "internal/pyenv", "internal/pysupport", "internal/scriptmode", "pipeline"},
 	{"internal/identity"},
 	{"internal/durable"},
 	{"internal/platform/..."},
-	{"internal/wire"},
+	{"internal/wire", "internal/gateway"},
 	{"internal/server"},
 	{"mobulatest", "examples/..."},
 	{"cmd/..."},

@@ -20,7 +20,7 @@ func explain(ctx context.Context, args []string) error {
 	f := newFlags("explain", "[--data DIR] EXECUTION [STEP]",
 		"Says of a step of an execution (its ARN or id) whose result the cache gave, or what differed; without a step, of all that have started.")
 	f.StringVar(&data, "data", defaultData(), "folder of the server")
-	if err := parseWithRest(f, args); err != nil {
+	if err := parseFlags(f, args); err != nil {
 		return err
 	}
 	names := f.Args()

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/mobula-ml/mobula/internal/awsapi"
 	"github.com/mobula-ml/mobula/internal/identity"
 	"github.com/mobula-ml/mobula/internal/object"
 	"github.com/mobula-ml/mobula/internal/platform/account"
@@ -19,6 +20,7 @@ import (
 	"github.com/mobula-ml/mobula/internal/platform/pipelines"
 	"github.com/mobula-ml/mobula/internal/platform/queues"
 	"github.com/mobula-ml/mobula/internal/platform/registry"
+	"github.com/mobula-ml/mobula/internal/platform/search"
 	"github.com/mobula-ml/mobula/internal/platform/tuning"
 	"github.com/mobula-ml/mobula/internal/pyenv"
 	"github.com/mobula-ml/mobula/internal/wire"
@@ -64,8 +66,10 @@ func (s *Server) openRooms(ctx context.Context, later func(func())) (err error) 
 	waiting := &queues.Service{DB: s.db, World: s.World}
 	r.pipelines = pipelines.New(pipelines.Deps{DB: s.db, Engine: s.engine, Objects: objects, World: s.World, Log: s.Log, Jobs: r.jobs, Tuning: trials,
 		Registry: models, Models: r.endpoints, Experiments: r.experiments, Features: r.features, Functions: code, Queues: waiting})
-	r.lineage = lineage.New(lineage.Deps{DB: s.db, World: s.World, Log: s.Log, Features: r.features, Endpoints: r.endpoints})
-	r.all = []any{r.features, r.jobs, trials, models, r.experiments, r.pipelines, r.endpoints, r.lineage, code, waiting, &account.Service{DB: s.db}, &logs.Service{Dir: s.logDir()}}
+	r.lineage = lineage.New(lineage.Deps{DB: s.db, Objects: s.objects, World: s.World, Log: s.Log, Features: r.features, Endpoints: r.endpoints,
+		Components: r.experiments})
+	r.all = []any{r.features, r.jobs, trials, models, r.experiments, r.pipelines, r.endpoints, r.lineage, code, waiting, &account.Service{DB: s.db},
+		&logs.Service{Dir: s.logDir()}, search.New(search.Deps{DB: s.db, Listers: r.listers(trials, models), SourceDetail: r.jobs.SourceDetail})}
 
 	s3 := object.Handler(s.objects, object.HandlerOptions{BeforeRead: r.features.Flush, World: s.World, Log: s.Log,
 		Account: func(ctx context.Context) string { return identity.From(ctx).Account }})
@@ -76,6 +80,24 @@ func (s *Server) openRooms(ctx context.Context, later func(func())) (err error) 
 		return nil
 	}})
 	return nil
+}
+
+// listers are what Search looks through.
+func (r *rooms) listers(trials *tuning.Service, models *registry.Service) map[string]search.Lister {
+	return map[string]search.Lister{
+		awsapi.ResourceTypeTrainingJob:              r.jobs.SearchTrainingJobs,
+		awsapi.ResourceTypeHyperParameterTuningJob:  trials.SearchJobs,
+		awsapi.ResourceTypeExperiment:               r.experiments.SearchExperiments,
+		awsapi.ResourceTypeExperimentTrial:          r.experiments.SearchTrials,
+		awsapi.ResourceTypeExperimentTrialComponent: r.experiments.SearchComponents,
+		awsapi.ResourceTypeModel:                    r.endpoints.SearchModels,
+		awsapi.ResourceTypeEndpoint:                 r.endpoints.SearchEndpoints,
+		awsapi.ResourceTypeModelPackage:             models.SearchPackages,
+		awsapi.ResourceTypeModelPackageGroup:        models.SearchGroups,
+		awsapi.ResourceTypePipeline:                 r.pipelines.SearchPipelines,
+		awsapi.ResourceTypePipelineExecution:        r.pipelines.SearchExecutions,
+		awsapi.ResourceTypeFeatureGroup:             r.features.SearchGroups,
+	}
 }
 
 func (s *Server) logDir() string { return filepath.Join(s.Data, "logs") }

@@ -18,18 +18,40 @@ type route struct {
 
 const serviceList = "sagemaker (with its runtime, feature store runtime and metrics), s3, logs, sqs, lambda, sts and iam"
 
-// serviceOfHost finds the service that a host name of AWS stands for, and the bucket that S3's host names may begin with. known says whether it
-// is a host name of AWS.
-func serviceOfHost(host string) (service, bucket string, known bool) {
+// domains are the ends of AWS's host names: its own, those of China, and those of its dual-stack addresses.
+var domains = []string{".amazonaws.com", ".amazonaws.com.cn", ".api.aws"}
+
+// AWSHost says whether a host, with or without a port, has a name of AWS's.
+func AWSHost(host string) bool {
+	_, ok := nameInAWS(host)
+	return ok
+}
+
+// nameInAWS is what a host's name has before AWS's domain.
+func nameInAWS(host string) (name string, ok bool) {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name
 	}
-	host = strings.ToLower(host)
-	if bucket, ok := strings.CutSuffix(host, ".localhost"); ok && bucket != "s3" { // clients put the bucket before any name that is no address
-		return "", strings.TrimSuffix(bucket, ".s3"), false
+	host = strings.TrimSuffix(strings.ToLower(host), ".")
+	for _, domain := range domains {
+		if name, ok := strings.CutSuffix(host, domain); ok {
+			return name, name != ""
+		}
 	}
-	name, ok := strings.CutSuffix(strings.TrimSuffix(host, ".cn"), ".amazonaws.com")
+	return "", false
+}
+
+// serviceOfHost finds the service that a host name of AWS stands for, and the bucket that S3's host names may begin with. known says whether it
+// is a host name of AWS.
+func serviceOfHost(host string) (service, bucket string, known bool) {
+	name, ok := nameInAWS(host)
 	if !ok {
+		if name, _, err := net.SplitHostPort(host); err == nil {
+			host = name
+		}
+		if bucket, ok := strings.CutSuffix(strings.ToLower(host), ".localhost"); ok && bucket != "s3" { // clients put the bucket before any name that is no address
+			return "", strings.TrimSuffix(bucket, ".s3"), false
+		}
 		return "", "", false
 	}
 	labels := strings.Split(name, ".")

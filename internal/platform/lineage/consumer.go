@@ -29,7 +29,7 @@ func (s *Service) consume(ctx context.Context, tx *store.Tx, e store.Event) erro
 		return nil
 	}
 	b := &builder{svc: s, ctx: ctx, tx: tx, scope: store.Scope{Region: p[3], Account: p[4]}, now: e.Time}
-	follow := map[string]func(store.Event) error{"ProcessingJob.Completed": b.processing, "TrainingJob.Completed": b.training, "FeatureGroup.Created": b.featureGroup,
+	follow := map[string]func(store.Event) error{"ProcessingJob.Completed": b.processing, "TrainingJob.Completed": b.training, "TransformJob.Completed": b.transform, "FeatureGroup.Created": b.featureGroup,
 		"ModelPackage.Created": b.modelPackage, "ModelPackage.Approved": b.approval, "ModelPackage.Rejected": b.approval, "Endpoint.InService": b.endpoint,
 		"PipelineExecution.Executing": b.execution, "PipelineExecutionStep.Succeeded": b.step}[e.Type]
 	if follow == nil {
@@ -39,21 +39,6 @@ func (s *Service) consume(ctx context.Context, tx *store.Tx, e store.Event) erro
 		return fmt.Errorf("%s: %w", e.Resource, err)
 	}
 	return nil
-}
-
-// artifact finds the artifact of a URI, or makes it.
-func (b *builder) artifact(kind, uri, name string, properties map[string]string) (string, error) {
-	uri = strings.TrimSuffix(uri, "/")
-	known, err := artifactOf(b.tx, b.scope, uri)
-	if err != nil {
-		return "", err
-	}
-	if known != nil {
-		return known.ARN, nil
-	}
-	id := digest(uri, kind)
-	e := &entity{Name: name, ARN: b.scope.ARN("artifact/" + id), Type: kind, SourceURI: uri, Properties: properties, Created: b.now, Modified: b.now}
-	return e.ARN, artifactRows.Insert(b.tx, b.scope, id, e.ARN, e)
 }
 
 // entity makes an action or a context, or changes the one of that name. Names that differ in the case of letters have one ARN, so the ARN decides.
@@ -79,9 +64,14 @@ func (b *builder) into(node, kind, uri, name string) error {
 	if uri == "" {
 		return nil
 	}
-	arn, err := b.artifact(kind, uri, name, nil)
+	arn, earlier, err := b.artifact(kind, uri, name, nil)
 	if err != nil {
 		return err
+	}
+	if earlier != "" { // somebody whom no event tells of has changed what lies there
+		if err := b.join(earlier, arn, awsapi.AssociationEdgeTypeDerivedFrom); err != nil {
+			return err
+		}
 	}
 	return b.join(arn, node, awsapi.AssociationEdgeTypeContributedTo)
 }
@@ -90,7 +80,7 @@ func (b *builder) from(node, kind, uri, name string) error {
 	if uri == "" {
 		return nil
 	}
-	arn, err := b.artifact(kind, uri, name, nil)
+	arn, _, err := b.artifact(kind, uri, name, nil)
 	if err != nil {
 		return err
 	}
@@ -100,6 +90,9 @@ func (b *builder) from(node, kind, uri, name string) error {
 // The types of artifacts that SageMaker makes.
 const (
 	dataSet      = "DataSet"
+	codeType     = "Code"
+	checkpoint   = "Checkpoint"
+	tensorBoard  = "TensorBoard"
 	imageType    = "Image"
 	modelType    = "Model"
 	packageType  = "ModelPackage"
@@ -188,6 +181,21 @@ func (b *builder) training(e store.Event) error {
 			}
 		}
 	}
+	if code := strings.Trim(d.HyperParameters["sagemaker_submit_directory"], `"`); strings.HasPrefix(code, "s3://") {
+		if err := b.into(node, codeType, code, "SageMaker.Code"); err != nil {
+			return err
+		}
+	}
+	if c := d.CheckpointConfig; c != nil {
+		if err := b.from(node, checkpoint, awsapi.Val(c.S3Uri), "SageMaker.Checkpoint"); err != nil {
+			return err
+		}
+	}
+	if c := d.TensorBoardOutputConfig; c != nil {
+		if err := b.from(node, tensorBoard, awsapi.Val(c.S3OutputPath), "SageMaker.TensorBoard"); err != nil {
+			return err
+		}
+	}
 	if d.ModelArtifacts != nil {
 		if err := b.from(node, modelType, awsapi.Val(d.ModelArtifacts.S3ModelArtifacts), "SageMaker.ModelArtifact"); err != nil {
 			return err
@@ -205,16 +213,21 @@ func (b *builder) featureGroup(e store.Event) error {
 	if d.OfflineStoreConfig != nil {
 		uri = awsapi.Val(d.OfflineStoreConfig.S3StorageConfig.ResolvedOutputS3Uri)
 	}
-	arn, err := b.artifact(featureGroup, uri, *d.FeatureGroupName, map[string]string{"FeatureGroupArn": *d.FeatureGroupArn})
+	// The content of a feature group is its records, which come and go; the group is the same.
+	uri = strings.TrimSuffix(uri, "/")
+	a, err := artifactOf(b.tx, b.scope, uri)
 	if err != nil {
 		return err
 	}
-	a, err := artifactRows.GetARN(b.tx, arn)
-	if err != nil {
-		return err
+	if a == nil {
+		a = &entity{Name: *d.FeatureGroupName, ARN: b.scope.ARN("artifact/" + artifactID(uri, featureGroup, nil)), Type: featureGroup, SourceURI: uri,
+			Properties: map[string]string{"FeatureGroupArn": *d.FeatureGroupArn}, Created: b.now, Modified: b.now}
+		if err := artifactRows.Insert(b.tx, b.scope, lastPart(a.ARN, "artifact"), a.ARN, a); err != nil {
+			return err
+		}
 	}
 	a.Group = *d.FeatureGroupName
-	return artifactRows.Put(b.tx, b.scope, lastPart(arn, "artifact"), a)
+	return artifactRows.Put(b.tx, b.scope, lastPart(a.ARN, "artifact"), a)
 }
 
 func (b *builder) packageNode(d *awsapi.DescribeModelPackageOutput) (string, error) {
@@ -222,7 +235,8 @@ func (b *builder) packageNode(d *awsapi.DescribeModelPackageOutput) (string, err
 	if d.ModelPackageVersion != nil {
 		name = fmt.Sprintf("%s-%d-aws-model-package", *d.ModelPackageGroupName, *d.ModelPackageVersion)
 	}
-	return b.artifact(packageType, *d.ModelPackageArn, name, map[string]string{"ModelPackageArn": *d.ModelPackageArn})
+	arn, _, err := b.artifact(packageType, *d.ModelPackageArn, name, map[string]string{"ModelPackageArn": *d.ModelPackageArn})
+	return arn, err
 }
 
 func (b *builder) modelPackage(e store.Event) error {
@@ -296,22 +310,8 @@ func (b *builder) endpoint(e store.Event) error {
 		return ignoreGone(err)
 	}
 	for _, v := range config.ProductionVariants {
-		m, err := b.svc.Endpoints.DescribeModel(ctx, &awsapi.DescribeModelInput{ModelName: v.ModelName})
-		if err != nil {
-			return ignoreGone(err)
-		}
-		containers := m.Containers
-		if m.PrimaryContainer != nil {
-			containers = append(containers, *m.PrimaryContainer)
-		}
-		for _, c := range containers {
-			uri, kind := awsapi.Val(c.ModelDataUrl), modelType
-			if c.ModelPackageName != nil {
-				uri, kind = *c.ModelPackageName, packageType
-			}
-			if err := b.into(action, kind, uri, *v.ModelName); err != nil {
-				return err
-			}
+		if err := b.modelInto(action, v.ModelName); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -351,6 +351,8 @@ func (b *builder) step(e store.Event) error {
 		node = b.component(lastPart(*m.ProcessingJob.Arn, "processing-job"), "-aws-processing-job")
 	case m.TrainingJob != nil:
 		node = b.component(lastPart(*m.TrainingJob.Arn, "training-job"), "-aws-training-job")
+	case m.TransformJob != nil:
+		node = b.component(lastPart(*m.TransformJob.Arn, "transform-job"), "-aws-transform-job")
 	default:
 		return nil
 	}

@@ -23,7 +23,7 @@ func (s *Service) DescribeHyperParameterTuningJob(ctx context.Context, in *awsap
 	if err != nil {
 		return nil, err
 	}
-	return j.describe(), nil
+	return j.describe(s.World.Now()), nil
 }
 
 // ListHyperParameterTuningJobs lists tuning jobs.
@@ -42,7 +42,7 @@ func (s *Service) ListHyperParameterTuningJobs(ctx context.Context, in *awsapi.L
 	return out, s.DB.View(ctx, func(tx *store.Tx) error {
 		page, err := jobRows.List(tx, identity.From(ctx).Scope(), q)
 		for _, j := range page.Items {
-			d := j.describe()
+			d := j.describe(s.World.Now())
 			out.HyperParameterTuningJobSummaries = append(out.HyperParameterTuningJobSummaries, awsapi.HyperParameterTuningJobSummary{
 				HyperParameterTuningJobName: d.HyperParameterTuningJobName, HyperParameterTuningJobArn: d.HyperParameterTuningJobArn,
 				HyperParameterTuningJobStatus: d.HyperParameterTuningJobStatus, Strategy: j.Config.Strategy, CreationTime: d.CreationTime,
@@ -143,7 +143,7 @@ func (s *Service) StopHyperParameterTuningJob(ctx context.Context, in *awsapi.St
 		if err := jobRows.Put(tx, j.Scope, j.Name, j); err != nil {
 			return err
 		}
-		if err := emit(tx, j); err != nil {
+		if err := s.emit(tx, j); err != nil {
 			return err
 		}
 		return s.Engine.Signal(tx, Controller, j.ARN)
