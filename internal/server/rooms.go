@@ -10,6 +10,7 @@ import (
 	"github.com/mobula-ml/mobula/internal/object"
 	"github.com/mobula-ml/mobula/internal/platform/account"
 	"github.com/mobula-ml/mobula/internal/platform/endpoints"
+	"github.com/mobula-ml/mobula/internal/platform/endpoints/serving"
 	"github.com/mobula-ml/mobula/internal/platform/experiments"
 	"github.com/mobula-ml/mobula/internal/platform/featurestore"
 	"github.com/mobula-ml/mobula/internal/platform/jobs"
@@ -19,6 +20,7 @@ import (
 	"github.com/mobula-ml/mobula/internal/platform/registry"
 	"github.com/mobula-ml/mobula/internal/platform/tuning"
 	"github.com/mobula-ml/mobula/internal/pyenv"
+	"github.com/mobula-ml/mobula/internal/pysupport"
 	"github.com/mobula-ml/mobula/internal/wire"
 	"github.com/mobula-ml/mobula/xgboost"
 )
@@ -55,8 +57,13 @@ func (s *Server) openRooms(ctx context.Context, later func(func())) (err error) 
 	trials := tuning.New(tuning.Deps{DB: s.db, Engine: s.engine, World: s.World, Log: s.Log, Jobs: r.jobs})
 	models := registry.New(registry.Deps{DB: s.db, Objects: objects, World: s.World})
 	r.experiments = experiments.New(experiments.Deps{DB: s.db, World: s.World, Log: s.Log})
-	r.endpoints = endpoints.New(endpoints.Deps{DB: s.db, Engine: s.engine, Objects: objects, Runner: s.runner, World: s.World, Log: s.Log, Registry: models,
-		Dir: filepath.Join(s.Data, "endpoints"), LogDir: s.logDir(), Socket: s.socket, Library: library})
+	support, err := pysupport.Install(filepath.Join(s.Data, "pysupport"))
+	if err != nil {
+		return err
+	}
+	hosts := &serving.Hosts{Deps: serving.Deps{Objects: objects, Runner: s.runner, Keys: s.keys, Python: s.python, Log: s.Log, Socket: s.socket, Library: library, Support: support}}
+	r.endpoints = endpoints.New(endpoints.Deps{DB: s.db, Engine: s.engine, Objects: objects, Keys: s.keys, Hosts: hosts, World: s.World, Log: s.Log, Registry: models,
+		Dir: filepath.Join(s.Data, "endpoints"), LogDir: s.logDir()})
 	r.pipelines = pipelines.New(pipelines.Deps{DB: s.db, Engine: s.engine, Objects: objects, World: s.World, Log: s.Log, Jobs: r.jobs, Tuning: trials,
 		Registry: models, Models: r.endpoints, Experiments: r.experiments, Features: r.features})
 	r.lineage = lineage.New(lineage.Deps{DB: s.db, World: s.World, Log: s.Log, Features: r.features, Endpoints: r.endpoints})
