@@ -11,6 +11,7 @@ import (
 	"github.com/mobula-ml/mobula/internal/object"
 	"github.com/mobula-ml/mobula/internal/platform/account"
 	"github.com/mobula-ml/mobula/internal/platform/endpoints"
+	"github.com/mobula-ml/mobula/internal/platform/endpoints/serving"
 	"github.com/mobula-ml/mobula/internal/platform/experiments"
 	"github.com/mobula-ml/mobula/internal/platform/featurestore"
 	"github.com/mobula-ml/mobula/internal/platform/functions"
@@ -23,6 +24,7 @@ import (
 	"github.com/mobula-ml/mobula/internal/platform/search"
 	"github.com/mobula-ml/mobula/internal/platform/tuning"
 	"github.com/mobula-ml/mobula/internal/pyenv"
+	"github.com/mobula-ml/mobula/internal/pysupport"
 	"github.com/mobula-ml/mobula/internal/wire"
 	"github.com/mobula-ml/mobula/xgboost"
 )
@@ -59,8 +61,13 @@ func (s *Server) openRooms(ctx context.Context, later func(func())) (err error) 
 	trials := tuning.New(tuning.Deps{DB: s.db, Engine: s.engine, World: s.World, Log: s.Log, Jobs: r.jobs})
 	models := registry.New(registry.Deps{DB: s.db, Objects: objects, World: s.World})
 	r.experiments = experiments.New(experiments.Deps{DB: s.db, World: s.World, Log: s.Log})
-	r.endpoints = endpoints.New(endpoints.Deps{DB: s.db, Engine: s.engine, Objects: objects, Runner: s.runner, World: s.World, Log: s.Log, Registry: models,
-		Dir: filepath.Join(s.Data, "endpoints"), LogDir: s.logDir(), Socket: s.socket, Library: library})
+	support, err := pysupport.Install(filepath.Join(s.Data, "pysupport"))
+	if err != nil {
+		return err
+	}
+	hosts := &serving.Hosts{Deps: serving.Deps{Objects: objects, Runner: s.runner, Keys: s.keys, Python: s.python, Log: s.Log, Socket: s.socket, Library: library, Support: support}}
+	r.endpoints = endpoints.New(endpoints.Deps{DB: s.db, Engine: s.engine, Objects: objects, Keys: s.keys, Hosts: hosts, World: s.World, Log: s.Log, Registry: models,
+		Dir: filepath.Join(s.Data, "endpoints"), LogDir: s.logDir()})
 	code := functions.New(functions.Deps{DB: s.db, Engine: s.engine, Objects: objects, Keys: s.keys, Runner: s.runner, Python: s.python, World: s.World, Log: s.Log,
 		Dir: filepath.Join(s.Data, "functions"), Socket: s.socket})
 	waiting := &queues.Service{DB: s.db, World: s.World}
