@@ -23,6 +23,14 @@ func (s *Service) CreateTrainingJob(ctx context.Context, in *awsapi.CreateTraini
 	return &awsapi.CreateTrainingJobResponse{TrainingJobArn: &j.ARN}, nil
 }
 
+// CheckTrainingJob says why CreateTrainingJob would refuse a request, but for what depends on the moment, or nothing.
+func (s *Service) CheckTrainingJob(in *awsapi.CreateTrainingJobRequest) error {
+	if err := s.checkTraining(in); err != nil {
+		return err
+	}
+	return s.fits(&job{Training: in})
+}
+
 func (s *Service) checkTraining(in *awsapi.CreateTrainingJobRequest) error {
 	a := in.AlgorithmSpecification
 	if a == nil || a.TrainingImage == nil {

@@ -29,8 +29,10 @@ func (t *trial) describe(j *job) *awsapi.HyperParameterTrainingJobSummary {
 }
 
 func (j *job) describe(now time.Time) *awsapi.DescribeHyperParameterTuningJobResponse {
+	config := j.Config
+	config.ParameterRanges = everyKind(config.ParameterRanges)
 	out := &awsapi.DescribeHyperParameterTuningJobResponse{HyperParameterTuningJobName: &j.Name, HyperParameterTuningJobArn: &j.ARN,
-		HyperParameterTuningJobConfig: &j.Config, HyperParameterTuningJobStatus: &j.Status, WarmStartConfig: j.WarmStart,
+		HyperParameterTuningJobConfig: &config, HyperParameterTuningJobStatus: &j.Status, WarmStartConfig: j.WarmStart,
 		CreationTime: awsapi.Stamp(j.Created), LastModifiedTime: awsapi.Stamp(j.Modified), FailureReason: awsapi.Optional(j.Reason)}
 	if j.Several {
 		for i := range j.Definitions {
@@ -57,11 +59,25 @@ func (j *job) describe(now time.Time) *awsapi.DescribeHyperParameterTuningJobRes
 	return out
 }
 
-// shown is the definition with what the service adds to its static hyper-parameters.
+// shown is the definition with what the service adds: the objective among the static hyper-parameters, and the cluster as a ResourceConfig, which
+// the Python SDK reads from a job that it made with a HyperParameterTuningResourceConfig.
 func (d *definition) shown() *awsapi.HyperParameterTrainingJobDefinition {
 	out := d.Request
-	out.StaticHyperParameters = d.static()
+	out.StaticHyperParameters, out.ResourceConfig, out.HyperParameterRanges = d.static(), d.cluster(), everyKind(d.Request.HyperParameterRanges)
+	algorithm := *out.AlgorithmSpecification
+	algorithm.MetricDefinitions = append([]awsapi.MetricDefinition{}, algorithm.MetricDefinitions...) // clients read the list when it is empty, too
+	out.AlgorithmSpecification = &algorithm
 	return &out
+}
+
+// everyKind gives ranges a list for every kind, as clients read them all.
+func everyKind(r *awsapi.ParameterRanges) *awsapi.ParameterRanges {
+	if r == nil {
+		return nil
+	}
+	return &awsapi.ParameterRanges{IntegerParameterRanges: append([]awsapi.IntegerParameterRange{}, r.IntegerParameterRanges...),
+		ContinuousParameterRanges:  append([]awsapi.ContinuousParameterRange{}, r.ContinuousParameterRanges...),
+		CategoricalParameterRanges: append([]awsapi.CategoricalParameterRange{}, r.CategoricalParameterRanges...)}
 }
 
 // better is the better of two trials, of which either may be missing.
