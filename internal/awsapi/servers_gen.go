@@ -2214,6 +2214,11 @@ type GetRoleServer interface {
 	GetRole(context.Context, *GetRoleRequest) (*GetRoleResponse, error)
 }
 
+// SimulatePrincipalPolicyServer serves SimulatePrincipalPolicy.
+type SimulatePrincipalPolicyServer interface {
+	SimulatePrincipalPolicy(context.Context, *SimulatePrincipalPolicyRequest) (*SimulatePolicyResponse, error)
+}
+
 // CreateQueueServer serves CreateQueue.
 type CreateQueueServer interface {
 	CreateQueue(context.Context, *CreateQueueRequest) (*CreateQueueResult, error)

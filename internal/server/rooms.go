@@ -11,16 +11,20 @@ import (
 	"github.com/mobula-ml/mobula/internal/object"
 	"github.com/mobula-ml/mobula/internal/platform/account"
 	"github.com/mobula-ml/mobula/internal/platform/endpoints"
+	"github.com/mobula-ml/mobula/internal/platform/endpoints/serving"
 	"github.com/mobula-ml/mobula/internal/platform/experiments"
 	"github.com/mobula-ml/mobula/internal/platform/featurestore"
+	"github.com/mobula-ml/mobula/internal/platform/functions"
 	"github.com/mobula-ml/mobula/internal/platform/jobs"
 	"github.com/mobula-ml/mobula/internal/platform/lineage"
 	"github.com/mobula-ml/mobula/internal/platform/logs"
 	"github.com/mobula-ml/mobula/internal/platform/pipelines"
+	"github.com/mobula-ml/mobula/internal/platform/queues"
 	"github.com/mobula-ml/mobula/internal/platform/registry"
 	"github.com/mobula-ml/mobula/internal/platform/search"
 	"github.com/mobula-ml/mobula/internal/platform/tuning"
 	"github.com/mobula-ml/mobula/internal/pyenv"
+	"github.com/mobula-ml/mobula/internal/pysupport"
 	"github.com/mobula-ml/mobula/internal/wire"
 	"github.com/mobula-ml/mobula/xgboost"
 )
@@ -57,14 +61,22 @@ func (s *Server) openRooms(ctx context.Context, later func(func())) (err error) 
 	trials := tuning.New(tuning.Deps{DB: s.db, Engine: s.engine, World: s.World, Log: s.Log, Jobs: r.jobs})
 	models := registry.New(registry.Deps{DB: s.db, Objects: objects, World: s.World})
 	r.experiments = experiments.New(experiments.Deps{DB: s.db, World: s.World, Log: s.Log})
-	r.endpoints = endpoints.New(endpoints.Deps{DB: s.db, Engine: s.engine, Objects: objects, Runner: s.runner, World: s.World, Log: s.Log, Registry: models,
-		Dir: filepath.Join(s.Data, "endpoints"), LogDir: s.logDir(), Socket: s.socket, Library: library})
+	support, err := pysupport.Install(filepath.Join(s.Data, "pysupport"))
+	if err != nil {
+		return err
+	}
+	hosts := &serving.Hosts{Deps: serving.Deps{Objects: objects, Runner: s.runner, Keys: s.keys, Python: s.python, Log: s.Log, Socket: s.socket, Library: library, Support: support}}
+	r.endpoints = endpoints.New(endpoints.Deps{DB: s.db, Engine: s.engine, Objects: objects, Keys: s.keys, Hosts: hosts, World: s.World, Log: s.Log, Registry: models,
+		Dir: filepath.Join(s.Data, "endpoints"), LogDir: s.logDir()})
+	code := functions.New(functions.Deps{DB: s.db, Engine: s.engine, Objects: objects, Keys: s.keys, Runner: s.runner, Python: s.python, World: s.World, Log: s.Log,
+		Dir: filepath.Join(s.Data, "functions"), Socket: s.socket})
+	waiting := &queues.Service{DB: s.db, World: s.World}
 	r.pipelines = pipelines.New(pipelines.Deps{DB: s.db, Engine: s.engine, Objects: objects, World: s.World, Log: s.Log, Jobs: r.jobs, Tuning: trials,
-		Registry: models, Models: r.endpoints, Experiments: r.experiments, Features: r.features})
+		Registry: models, Models: r.endpoints, Experiments: r.experiments, Features: r.features, Functions: code, Queues: waiting})
 	r.lineage = lineage.New(lineage.Deps{DB: s.db, Objects: s.objects, World: s.World, Log: s.Log, Features: r.features, Endpoints: r.endpoints,
 		Components: r.experiments})
-	r.all = []any{r.features, r.jobs, trials, models, r.experiments, r.pipelines, r.endpoints, r.lineage, &account.Service{DB: s.db}, &logs.Service{Dir: s.logDir()},
-		search.New(search.Deps{DB: s.db, Listers: r.listers(trials, models), SourceDetail: r.jobs.SourceDetail})}
+	r.all = []any{r.features, r.jobs, trials, models, r.experiments, r.pipelines, r.endpoints, r.lineage, code, waiting, &account.Service{DB: s.db},
+		&logs.Service{Dir: s.logDir()}, search.New(search.Deps{DB: s.db, Listers: r.listers(trials, models), SourceDetail: r.jobs.SourceDetail})}
 
 	s3 := object.Handler(s.objects, object.HandlerOptions{BeforeRead: r.features.Flush, World: s.World, Log: s.Log,
 		Account: func(ctx context.Context) string { return identity.From(ctx).Account }})
@@ -92,6 +104,7 @@ func (r *rooms) listers(trials *tuning.Service, models *registry.Service) map[st
 		awsapi.ResourceTypePipeline:                 r.pipelines.SearchPipelines,
 		awsapi.ResourceTypePipelineExecution:        r.pipelines.SearchExecutions,
 		awsapi.ResourceTypeFeatureGroup:             r.features.SearchGroups,
+		awsapi.ResourceTypeFeatureMetadata:          r.features.SearchFeatures,
 	}
 }
 

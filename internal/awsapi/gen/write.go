@@ -20,10 +20,10 @@ func (g *generator) types(b *bytes.Buffer, first, last byte) {
 		for _, m := range slices.Sorted(maps.Keys(n.Members)) {
 			r := n.Members[m]
 			tag := wireName(m, r)
-			switch {
+			switch kind := g.of(n.from, r).Type; {
 			case bound(n, m, r):
 				tag = "-"
-			case keepsEmpty[n.name]:
+			case keepsEmpty[n.name], kind == "list" && slices.Contains(n.Required, m): // one that is empty is there, too
 				tag += ",omitzero"
 			default:
 				tag += ",omitempty"

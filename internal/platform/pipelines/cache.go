@@ -52,6 +52,9 @@ func (r *run) cacheEntry(row *step, now time.Time) (*entry, error) {
 			return nil, err
 		}
 	}
+	if row.Type == definition.Lambda || row.Type == definition.Callback {
+		return e, nil // no job that the feature store could know
+	}
 	written, err := r.svc.Features.WrittenBy(r.ctx, row.Child)
 	if err != nil {
 		return nil, err

@@ -57,19 +57,13 @@ type Transforms interface {
 type Functions interface {
 	// Begin invokes a function with an event, under a name. Where there is an invocation of that name, it is the one.
 	Begin(ctx context.Context, functionARN, name string, event []byte) error
-	// Result says what an invocation has come to. The owner in the context of Begin is signalled when it is done.
-	Result(ctx context.Context, name string) (FunctionResult, error)
+	// Result says what an invocation has come to: its payload is the JSON that the function returned, or where failure is not "" one that
+	// describes what went wrong. The owner in the context of Begin is signalled when it is done.
+	Result(ctx context.Context, name string) (done bool, failure string, payload []byte, err error)
 	// Cancel ends an invocation; one that is done is left alone.
 	Cancel(ctx context.Context, name string) error
 	// CodeDigest changes with the function's code and settings.
 	CodeDigest(ctx context.Context, functionARN string) (string, error)
-}
-
-// A FunctionResult is what an invocation has come to.
-type FunctionResult struct {
-	Done    bool
-	Error   string // Handled or Unhandled where the function failed; Payload then describes the failure
-	Payload []byte // JSON
 }
 
 // Queues takes the messages of Callback steps.

@@ -40,6 +40,9 @@ func (s *Service) StartPipelineExecution(ctx context.Context, in *awsapi.StartPi
 		}
 		e.Scope, e.Created, e.Modified = scope, now, now
 		arn = e.ARN
+		if err := emitExecution(tx, e, 0); err != nil {
+			return err
+		}
 		if err := executionRows.Insert(tx, scope, e.ID, e.ARN, e); err != nil {
 			return err
 		}
@@ -53,9 +56,6 @@ func (s *Service) StartPipelineExecution(ctx context.Context, in *awsapi.StartPi
 			return err
 		}
 		if err := v.ranAs(tx, scope, e.ARN); err != nil {
-			return err
-		}
-		if err := emitExecution(tx, e); err != nil {
 			return err
 		}
 		if err := tx.RememberToken(scope, "StartPipelineExecution", token, requestOf(in), e.ARN); err != nil {
@@ -209,9 +209,11 @@ func (s *Service) change(ctx context.Context, arn *string, operation, token stri
 			return err
 		}
 		e.Modified = s.World.Now()
-		if err := executionRows.Put(tx, e.Scope, e.ID, e); err != nil || e.Status == before {
-			return err
+		if e.Status != before {
+			if err := emitExecution(tx, e, 0); err != nil {
+				return err
+			}
 		}
-		return emitExecution(tx, e)
+		return executionRows.Put(tx, e.Scope, e.ID, e)
 	})
 }

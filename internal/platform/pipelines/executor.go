@@ -229,15 +229,25 @@ func (r *run) insert(row *step) error {
 		row.Ended = &now
 	}
 	return r.lease.Update(r.ctx, func(tx *store.Tx) error {
+		if err := emitStep(tx, r.exec, row, r.cause(row)); err != nil {
+			return err
+		}
 		err := stepRows.Insert(tx, r.exec.Scope, row.row(), r.exec.ARN+"/step/"+row.Name, row)
 		if errors.Is(err, store.ErrExists) {
 			err = stepRows.Put(tx, r.exec.Scope, row.row(), row)
 		}
-		if err != nil {
-			return err
-		}
-		return emitStep(tx, r.exec, row)
+		return err
 	})
+}
+
+// cause is the event that made a step start: the last of those that it needed to be done.
+func (r *run) cause(row *step) (last int64) {
+	for _, name := range r.def.Step(row.Name).Needs {
+		if needed := r.steps[name]; needed != nil && needed.Reused == "" {
+			last = max(last, needed.Event)
+		}
+	}
+	return last
 }
 
 // maxReason is how much the API's shape has room for, in characters.
@@ -290,10 +300,14 @@ func (r *run) finish() error {
 			e.Status = awsapi.PipelineExecutionStatusSucceeded
 		}
 		e.Modified = r.svc.World.Now()
-		if err := executionRows.Put(tx, e.Scope, e.ID, e); err != nil {
+		var last int64
+		for _, row := range r.steps {
+			last = max(last, row.Event)
+		}
+		if err := emitExecution(tx, e, last); err != nil {
 			return err
 		}
-		return emitExecution(tx, e)
+		return executionRows.Put(tx, e.Scope, e.ID, e)
 	})
 }
 
@@ -331,8 +345,8 @@ func (s *Service) giveUp(ctx context.Context, tx *store.Tx, arn, reason string) 
 		return err
 	}
 	e.Status, e.FailureReason, e.Modified = awsapi.PipelineExecutionStatusFailed, cutText("InternalFailure: "+reason, 1300), s.World.Now()
-	if err := executionRows.Put(tx, e.Scope, e.ID, e); err != nil {
+	if err := emitExecution(tx, e, 0); err != nil {
 		return err
 	}
-	return emitExecution(tx, e)
+	return executionRows.Put(tx, e.Scope, e.ID, e)
 }

@@ -67,10 +67,12 @@ func (w *world) finish(name, status, reason string) {
 	w.running--
 	j.ProcessingJobStatus, j.FailureReason = &status, awsapi.Optional(reason)
 	if status == "Completed" && j.ProcessingOutputConfig != nil {
-		bucket, prefix, _ := object.ParseURI(*j.ProcessingOutputConfig.Outputs[0].S3Output.S3Uri)
-		for key, text := range w.write {
-			if _, err := w.e.Objects.Put(w.e.Ctx, bucket, prefix+"/"+key, strings.NewReader(text), object.PutOptions{}); err != nil {
-				panic(err)
+		for _, out := range j.ProcessingOutputConfig.Outputs {
+			bucket, prefix, _ := object.ParseURI(*out.S3Output.S3Uri)
+			for key, text := range w.write {
+				if _, err := w.e.Objects.Put(w.e.Ctx, bucket, prefix+"/"+key, strings.NewReader(text), object.PutOptions{}); err != nil {
+					panic(err)
+				}
 			}
 		}
 	}

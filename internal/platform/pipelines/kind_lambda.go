@@ -23,18 +23,18 @@ func (lambda) start(r *run, def *definition.Step, row *step, args map[string]any
 }
 
 func (lambda) observe(r *run, row *step) (observation, error) {
-	result, err := r.svc.Functions.Result(r.ctx, row.ChildName)
+	done, failure, payload, err := r.svc.Functions.Result(r.ctx, row.ChildName)
 	switch {
 	case err != nil:
 		return observation{}, err
-	case !result.Done:
+	case !done:
 		return observation{status: row.Status}, nil
 	case row.Status == awsapi.StepStatusStopping:
 		return observation{status: awsapi.StepStatusStopped}, nil
-	case result.Error != "":
-		return observation{status: awsapi.StepStatusFailed, reason: "ClientError: Lambda function failed: " + result.Error + ": " + string(result.Payload)}, nil
+	case failure != "":
+		return observation{status: awsapi.StepStatusFailed, reason: "ClientError: The Lambda function failed (" + failure + "): " + string(payload)}, nil
 	}
-	values, err := outputsFrom(r.def.Step(row.Name), result.Payload)
+	values, err := outputsFrom(r.def.Step(row.Name), payload)
 	if err != nil {
 		return observation{status: awsapi.StepStatusFailed, reason: "ClientError: " + err.Error()}, nil
 	}

@@ -2,6 +2,7 @@ package pipelines
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"maps"
 	"slices"
@@ -38,6 +39,7 @@ type execution struct {
 	MaxParallel                    int32
 	Status, FailureReason          string
 	Created, Modified              time.Time
+	Event                          int64 // Seq of its last event
 }
 
 // step is the row of a step of an execution, from the moment it starts. Its name in the store is "<execution id>/<step name>".
@@ -63,6 +65,7 @@ type step struct {
 	CacheMiss  string // why none was
 	Key        *key   // what the cache knows the step by, where it is cached
 
+	Event    int64 // Seq of its last event
 	FirstTry time.Time
 	RetryAt  *time.Time // the step waits until then for its next attempt
 }
@@ -195,20 +198,24 @@ type stepEvent struct {
 	Step                 awsapi.PipelineExecutionStep
 }
 
-// emitStep appends the event of a step's status.
-func emitStep(tx *store.Tx, e *execution, s *step) error {
+// emitStep appends the event of a step's status and notes it in the row, which is to be kept after. Its cause is the step's event before, else
+// the given one, else the execution's.
+func emitStep(tx *store.Tx, e *execution, s *step, cause int64) error {
 	data, err := json.Marshal(stepEvent{e.ARN, s.describe(nil)})
 	if err != nil {
 		return err
 	}
-	return tx.Emit(store.Event{Type: "PipelineExecutionStep." + s.Status, Resource: e.ARN + "/step/" + strings.ToLower(s.Name), Data: data})
+	defer func() { s.Event = tx.Emitted() }()
+	return tx.Emit(store.Event{Cause: cmp.Or(s.Event, cause, e.Event), Type: "PipelineExecutionStep." + s.Status, Resource: e.ARN + "/step/" + strings.ToLower(s.Name), Data: data})
 }
 
-// emitExecution appends the event of an execution's status.
-func emitExecution(tx *store.Tx, e *execution) error {
+// emitExecution appends the event of an execution's status and notes it in the row, which is to be kept after. Its cause is the given event,
+// else the execution's before.
+func emitExecution(tx *store.Tx, e *execution, cause int64) error {
 	data, err := json.Marshal(e.describe())
 	if err != nil {
 		return err
 	}
-	return tx.Emit(store.Event{Type: "PipelineExecution." + e.Status, Resource: e.ARN, Data: data})
+	defer func() { e.Event = tx.Emitted() }()
+	return tx.Emit(store.Event{Cause: cmp.Or(cause, e.Event), Type: "PipelineExecution." + e.Status, Resource: e.ARN, Data: data})
 }

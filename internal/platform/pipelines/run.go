@@ -43,7 +43,7 @@ func (s *Service) load(ctx context.Context, l *durable.Lease) (*run, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.ctx = r.exec.as(ctx)
+	r.ctx = store.WithCause(r.exec.as(ctx), r.exec.Event) // of what the steps make
 	if r.def, err = s.parse(r.exec.Definition); err != nil {
 		return nil, err
 	}
@@ -157,7 +157,7 @@ func (r *run) Object(uri string) ([]byte, error) {
 // commit keeps what the pass has changed about a step, with its event, while the lease holds.
 func (r *run) commit(row *step, also ...func(*store.Tx) error) error {
 	return r.lease.Update(r.ctx, func(tx *store.Tx) error {
-		if err := stepRows.Put(tx, r.exec.Scope, row.row(), row); err != nil {
+		if err := emitStep(tx, r.exec, row, 0); err != nil {
 			return err
 		}
 		for _, fn := range also {
@@ -165,6 +165,6 @@ func (r *run) commit(row *step, also ...func(*store.Tx) error) error {
 				return err
 			}
 		}
-		return emitStep(tx, r.exec, row)
+		return stepRows.Put(tx, r.exec.Scope, row.row(), row)
 	})
 }

@@ -113,7 +113,7 @@ func takeOver(tx *store.Tx, e, source *execution, names []string) ([]*step, erro
 			return nil, awsapi.Validation("SelectiveExecutionConfig: step '%s', which the selected steps refer to, did not succeed in execution '%s'", name, source.ARN)
 		}
 		row := *steps[i]
-		row.Execution, row.Order, row.Reused, row.CacheHit, row.CacheMiss, row.Key = e.ID, len(out), source.ARN, "", "", nil
+		row.Execution, row.Order, row.Reused, row.CacheHit, row.CacheMiss, row.Key, row.Event = e.ID, len(out), source.ARN, "", "", nil, 0
 		out = append(out, &row)
 	}
 	return out, nil
