@@ -19,14 +19,16 @@ import (
 	"testing"
 
 	"github.com/mobula-ml/mobula/internal/builtin"
+	"github.com/mobula-ml/mobula/internal/pyenv"
 	"github.com/mobula-ml/mobula/internal/runner"
+	"github.com/mobula-ml/mobula/internal/scriptmode"
 	"github.com/mobula-ml/mobula/internal/server"
 	"github.com/mobula-ml/mobula/pipeline"
 )
 
 // Main runs the tests, or what the server started this binary for: a supervisor, the built-in image, a step of one of the workflows.
 func Main(m *testing.M, workflows ...*pipeline.Workflow) {
-	if runner.Main(os.Args[1:]) || builtin.Main(os.Args) {
+	if runner.Main(os.Args[1:]) || builtin.Main(os.Args) || pyenv.Main(os.Args) || scriptmode.Main(os.Args) {
 		return
 	}
 	for _, w := range workflows {

@@ -20,8 +20,19 @@ func newFlags(name, arguments, does string) *flag.FlagSet {
 	return f
 }
 
-// parse reads the arguments over the environment: --x-y is MOBULA_X_Y there.
+// parse is parseFlags for a command that takes no arguments but flags.
 func parse(f *flag.FlagSet, args []string) error {
+	if err := parseFlags(f, args); err != nil {
+		return err
+	}
+	if f.NArg() > 0 {
+		return &usageError{fmt.Sprintf("'%s' takes no argument '%s'", f.Name(), f.Arg(0)), "mobula " + f.Name() + " -h"}
+	}
+	return nil
+}
+
+// parseFlags reads the flags over the environment, where --x-y is MOBULA_X_Y, and leaves what follows them in f.Args.
+func parseFlags(f *flag.FlagSet, args []string) error {
 	var err error
 	f.VisitAll(func(x *flag.Flag) {
 		name := "MOBULA_" + strings.ToUpper(strings.ReplaceAll(x.Name, "-", "_"))
@@ -34,17 +45,12 @@ func parse(f *flag.FlagSet, args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := f.Parse(args); err != nil {
-		return err
-	}
-	if f.NArg() > 0 {
-		return &usageError{fmt.Sprintf("'%s' takes no argument '%s'", f.Name(), f.Arg(0)), "mobula " + f.Name() + " -h"}
-	}
-	return nil
+	return f.Parse(args)
 }
 
 // serverFlags adds the flags that say how a server runs.
 func serverFlags(f *flag.FlagSet, c *server.Config) {
+	f.StringVar(&c.Cache, "cache", "", "folder of the Python worlds (default one of the user's cache)")
 	f.StringVar(&c.Runner, "runner", runner.Auto, "what runs the hosts of jobs: auto, namespace or plain")
 	f.StringVar(&c.Account, "account", "", "the account that everything belongs to (default 123456789012)")
 	f.StringVar(&c.Region, "region", "", "the region of callers that name none (default us-east-1)")

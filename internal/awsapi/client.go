@@ -58,7 +58,7 @@ func ClientFromEnv() (*Client, error) {
 }
 
 // signingName is the service in the credential scope.
-var signingName = map[string]string{"sagemaker": "sagemaker", "runtime": "sagemaker", "featurestore": "sagemaker", "metrics": "sagemaker",
+var signingName = map[string]string{"sagemaker": "sagemaker", "runtime": "sagemaker", "featurestore": "sagemaker", "metrics": "sagemaker", "sqs": "sqs", "lambda": "lambda",
 	"logs": "logs", "sts": "sts", "iam": "iam"}
 
 var signer = v4.NewSigner()
@@ -139,16 +139,7 @@ func (c *Client) try(ctx context.Context, op *Operation, in, out any) error {
 	if err != nil {
 		return err
 	}
-	sum := sha256.Sum256(body)
-	credentials := aws.Credentials{AccessKeyID: c.Credentials.AccessKeyID, SecretAccessKey: c.Credentials.SecretAccessKey, SessionToken: c.Credentials.SessionToken}
-	if err := signer.SignHTTP(ctx, credentials, req, hex.EncodeToString(sum[:]), signingName[op.Service], c.Region, time.Now()); err != nil {
-		return fmt.Errorf("sign %s: %w", op.Name, err)
-	}
-	client := c.HTTP
-	if client == nil {
-		client = defaultHTTP
-	}
-	resp, err := client.Do(req)
+	resp, err := c.send(ctx, signingName[op.Service], req, body)
 	if err != nil {
 		return fmt.Errorf("%s: %w", op.Name, err)
 	}
@@ -167,6 +158,28 @@ func (c *Client) try(ctx context.Context, op *Operation, in, out any) error {
 		return fmt.Errorf("%s: the answer cannot be read: %w", op.Name, err)
 	}
 	return nil
+}
+
+// Send signs a request for a service and sends it. It is for what is no operation of an AWS service; nothing is tried again.
+func (c *Client) Send(ctx context.Context, service, method, path string, body []byte) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(c.Endpoint, "/")+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	return c.send(ctx, service, req, body)
+}
+
+func (c *Client) send(ctx context.Context, service string, req *http.Request, body []byte) (*http.Response, error) {
+	sum := sha256.Sum256(body)
+	credentials := aws.Credentials{AccessKeyID: c.Credentials.AccessKeyID, SecretAccessKey: c.Credentials.SecretAccessKey, SessionToken: c.Credentials.SessionToken}
+	if err := signer.SignHTTP(ctx, credentials, req, hex.EncodeToString(sum[:]), service, c.Region, time.Now()); err != nil {
+		return nil, fmt.Errorf("sign: %w", err)
+	}
+	client := c.HTTP
+	if client == nil {
+		client = defaultHTTP
+	}
+	return client.Do(req)
 }
 
 func readAnswer(op *Operation, resp *http.Response, answer []byte, out any) error {

@@ -197,6 +197,10 @@ type AIWorkloadS3DataSource struct {
 	S3Uri *string `json:"S3Uri,omitempty"`
 }
 
+type AcceleratorConfig struct {
+	AcceleratorMemorySize *int32 `json:"AcceleratorMemorySize,omitempty"`
+}
+
 type AcceleratorPartitionConfig struct {
 	Count *int32  `json:"Count,omitempty"`
 	Type  *string `json:"Type,omitempty"`
@@ -984,6 +988,10 @@ type CanvasAppSettings struct {
 	WorkspaceSettings             *WorkspaceSettings             `json:"WorkspaceSettings,omitempty"`
 }
 
+type CapacityProviderConfig struct {
+	LambdaManagedInstancesCapacityProviderConfig *LambdaManagedInstancesCapacityProviderConfig `json:"LambdaManagedInstancesCapacityProviderConfig,omitempty"`
+}
+
 type CapacityReservation struct {
 	Arn  *string `json:"Arn,omitempty"`
 	Type *string `json:"Type,omitempty"`
@@ -1642,6 +1650,10 @@ type ComputeQuotaTarget struct {
 	TeamName        *string `json:"TeamName,omitempty"`
 }
 
+type Concurrency struct {
+	ReservedConcurrentExecutions *int32 `json:"ReservedConcurrentExecutions,omitempty"`
+}
+
 type ConditionStepMetadata struct {
 	Outcome *string `json:"Outcome,omitempty"`
 }
@@ -2101,6 +2113,39 @@ type CreateFlowDefinitionRequest struct {
 
 type CreateFlowDefinitionResponse struct {
 	FlowDefinitionArn *string `json:"FlowDefinitionArn,omitempty"`
+}
+
+type CreateFunctionRequest struct {
+	AcceleratorConfig      *AcceleratorConfig       `json:"AcceleratorConfig,omitempty"`
+	Architectures          []string                 `json:"Architectures,omitempty"`
+	CapacityProviderConfig *CapacityProviderConfig  `json:"CapacityProviderConfig,omitempty"`
+	Code                   *FunctionCode            `json:"Code,omitempty"`
+	CodeSigningConfigArn   *string                  `json:"CodeSigningConfigArn,omitempty"`
+	DeadLetterConfig       *DeadLetterConfig        `json:"DeadLetterConfig,omitempty"`
+	Description            *string                  `json:"Description,omitempty"`
+	DurableConfig          *DurableConfig           `json:"DurableConfig,omitempty"`
+	Environment            *Environment             `json:"Environment,omitempty"`
+	EphemeralStorage       *EphemeralStorage        `json:"EphemeralStorage,omitempty"`
+	FileSystemConfigs      []LambdaFileSystemConfig `json:"FileSystemConfigs,omitempty"`
+	FunctionName           *string                  `json:"FunctionName,omitempty"`
+	Handler                *string                  `json:"Handler,omitempty"`
+	ImageConfig            *LambdaImageConfig       `json:"ImageConfig,omitempty"`
+	KMSKeyArn              *string                  `json:"KMSKeyArn,omitempty"`
+	Layers                 []string                 `json:"Layers,omitempty"`
+	LoggingConfig          *LoggingConfig           `json:"LoggingConfig,omitempty"`
+	MemorySize             *int32                   `json:"MemorySize,omitempty"`
+	PackageType            *string                  `json:"PackageType,omitempty"`
+	Publish                *bool                    `json:"Publish,omitempty"`
+	PublishTo              *string                  `json:"PublishTo,omitempty"`
+	Role                   *string                  `json:"Role,omitempty"`
+	Runtime                *string                  `json:"Runtime,omitempty"`
+	RuntimeConfig          *FunctionRuntimeConfig   `json:"RuntimeConfig,omitempty"`
+	SnapStart              *SnapStart               `json:"SnapStart,omitempty"`
+	Tags                   map[string]string        `json:"Tags,omitempty"`
+	TenancyConfig          *TenancyConfig           `json:"TenancyConfig,omitempty"`
+	Timeout                *int32                   `json:"Timeout,omitempty"`
+	TracingConfig          *TracingConfig           `json:"TracingConfig,omitempty"`
+	VpcConfig              *LambdaVpcConfig         `json:"VpcConfig,omitempty"`
 }
 
 type CreateHubContentPresignedUrlsRequest struct {
@@ -2633,6 +2678,16 @@ type CreateProjectInput struct {
 type CreateProjectOutput struct {
 	ProjectArn *string `json:"ProjectArn,omitempty"`
 	ProjectId  *string `json:"ProjectId,omitempty"`
+}
+
+type CreateQueueRequest struct {
+	Attributes map[string]string `json:"Attributes,omitempty"`
+	QueueName  *string           `json:"QueueName,omitempty"`
+	Tags       map[string]string `json:"tags,omitempty"`
+}
+
+type CreateQueueResult struct {
+	QueueUrl *string `json:"QueueUrl,omitempty"`
 }
 
 type CreateSpaceRequest struct {

@@ -75,6 +75,10 @@ type DatasetSource struct {
 	DatasetArn *string `json:"DatasetArn,omitempty"`
 }
 
+type DeadLetterConfig struct {
+	TargetArn *string `json:"TargetArn,omitempty"`
+}
+
 type DebugHookConfig struct {
 	CollectionConfigurations []CollectionConfiguration `json:"CollectionConfigurations,omitempty"`
 	HookParameters           map[string]string         `json:"HookParameters,omitempty"`
@@ -284,6 +288,15 @@ type DeleteFlowDefinitionRequest struct {
 type DeleteFlowDefinitionResponse struct {
 }
 
+type DeleteFunctionRequest struct {
+	FunctionName *string `json:"-"`
+	Qualifier    *string `json:"-"`
+}
+
+type DeleteFunctionResponse struct {
+	StatusCode *int32 `json:"-"`
+}
+
 type DeleteHubContentReferenceRequest struct {
 	HubContentName *string `json:"HubContentName,omitempty"`
 	HubContentType *string `json:"HubContentType,omitempty"`
@@ -350,6 +363,11 @@ type DeleteJobRequest struct {
 }
 
 type DeleteJobResponse struct {
+}
+
+type DeleteMessageRequest struct {
+	QueueUrl      *string `json:"QueueUrl,omitempty"`
+	ReceiptHandle *string `json:"ReceiptHandle,omitempty"`
 }
 
 type DeleteMlflowAppRequest struct {
@@ -440,6 +458,10 @@ type DeleteProcessingJobRequest struct {
 
 type DeleteProjectInput struct {
 	ProjectName *string `json:"ProjectName,omitempty"`
+}
+
+type DeleteQueueRequest struct {
+	QueueUrl *string `json:"QueueUrl,omitempty"`
 }
 
 type DeleteRecordRequest struct {
@@ -2355,6 +2377,12 @@ type DriftCheckModelQuality struct {
 	Statistics  *MetricsSource `json:"Statistics,omitempty"`
 }
 
+type DurableConfig struct {
+	ExecutionTimeout      *int32  `json:"ExecutionTimeout,omitempty"`
+	KMSKeyArn             *string `json:"KMSKeyArn,omitempty"`
+	RetentionPeriodInDays *int32  `json:"RetentionPeriodInDays,omitempty"`
+}
+
 type DynamicScalingConfiguration struct {
 	MaxCapacity      *int32          `json:"MaxCapacity,omitempty"`
 	MinCapacity      *int32          `json:"MinCapacity,omitempty"`
@@ -2580,6 +2608,10 @@ type EndpointSummary struct {
 	LastModifiedTime *Time   `json:"LastModifiedTime,omitempty"`
 }
 
+type Environment struct {
+	Variables map[string]string `json:"Variables,omitempty"`
+}
+
 type EnvironmentConfig struct {
 	FSxLustreConfig *FSxLustreConfig `json:"FSxLustreConfig,omitempty"`
 }
@@ -2587,6 +2619,11 @@ type EnvironmentConfig struct {
 type EnvironmentConfigDetails struct {
 	FSxLustreConfig *FSxLustreConfig `json:"FSxLustreConfig,omitempty"`
 	S3OutputPath    *string          `json:"S3OutputPath,omitempty"`
+}
+
+type EnvironmentError struct {
+	ErrorCode *string `json:"ErrorCode,omitempty"`
+	Message   *string `json:"Message,omitempty"`
 }
 
 type EnvironmentParameter struct {
@@ -2597,6 +2634,15 @@ type EnvironmentParameter struct {
 
 type EnvironmentParameterRanges struct {
 	CategoricalParameterRanges []CategoricalParameter `json:"CategoricalParameterRanges,omitempty"`
+}
+
+type EnvironmentResponse struct {
+	Error     *EnvironmentError `json:"Error,omitempty"`
+	Variables map[string]string `json:"Variables,omitempty"`
+}
+
+type EphemeralStorage struct {
+	Size *int32 `json:"Size,omitempty"`
 }
 
 type ErrorInfo struct {
@@ -2891,6 +2937,81 @@ type ForEachStepMetadata struct {
 	TotalStepCount     *int32                 `json:"TotalStepCount,omitempty"`
 }
 
+type FunctionCode struct {
+	ImageUri            *string `json:"ImageUri,omitempty"`
+	S3Bucket            *string `json:"S3Bucket,omitempty"`
+	S3Key               *string `json:"S3Key,omitempty"`
+	S3ObjectStorageMode *string `json:"S3ObjectStorageMode,omitempty"`
+	S3ObjectVersion     *string `json:"S3ObjectVersion,omitempty"`
+	SourceKMSKeyArn     *string `json:"SourceKMSKeyArn,omitempty"`
+	ZipFile             []byte  `json:"ZipFile,omitempty"`
+}
+
+type FunctionCodeLocation struct {
+	Error            *FunctionCodeLocationError `json:"Error,omitempty"`
+	ImageUri         *string                    `json:"ImageUri,omitempty"`
+	Location         *string                    `json:"Location,omitempty"`
+	RepositoryType   *string                    `json:"RepositoryType,omitempty"`
+	ResolvedImageUri *string                    `json:"ResolvedImageUri,omitempty"`
+	ResolvedS3Object *ResolvedS3Object          `json:"ResolvedS3Object,omitempty"`
+	SourceKMSKeyArn  *string                    `json:"SourceKMSKeyArn,omitempty"`
+}
+
+type FunctionCodeLocationError struct {
+	ErrorCode *string `json:"ErrorCode,omitempty"`
+	Message   *string `json:"Message,omitempty"`
+}
+
+type FunctionConfiguration struct {
+	AcceleratorConfig          *AcceleratorConfig       `json:"AcceleratorConfig,omitempty"`
+	Architectures              []string                 `json:"Architectures,omitempty"`
+	CapacityProviderConfig     *CapacityProviderConfig  `json:"CapacityProviderConfig,omitempty"`
+	CodeSha256                 *string                  `json:"CodeSha256,omitempty"`
+	CodeSize                   *int64                   `json:"CodeSize,omitempty"`
+	ConfigSha256               *string                  `json:"ConfigSha256,omitempty"`
+	DeadLetterConfig           *DeadLetterConfig        `json:"DeadLetterConfig,omitempty"`
+	Description                *string                  `json:"Description,omitempty"`
+	DurableConfig              *DurableConfig           `json:"DurableConfig,omitempty"`
+	Environment                *EnvironmentResponse     `json:"Environment,omitempty"`
+	EphemeralStorage           *EphemeralStorage        `json:"EphemeralStorage,omitempty"`
+	FileSystemConfigs          []LambdaFileSystemConfig `json:"FileSystemConfigs,omitempty"`
+	FunctionArn                *string                  `json:"FunctionArn,omitempty"`
+	FunctionName               *string                  `json:"FunctionName,omitempty"`
+	Handler                    *string                  `json:"Handler,omitempty"`
+	ImageConfigResponse        *ImageConfigResponse     `json:"ImageConfigResponse,omitempty"`
+	KMSKeyArn                  *string                  `json:"KMSKeyArn,omitempty"`
+	LastModified               *string                  `json:"LastModified,omitempty"`
+	LastUpdateStatus           *string                  `json:"LastUpdateStatus,omitempty"`
+	LastUpdateStatusReason     *string                  `json:"LastUpdateStatusReason,omitempty"`
+	LastUpdateStatusReasonCode *string                  `json:"LastUpdateStatusReasonCode,omitempty"`
+	Layers                     []Layer                  `json:"Layers,omitempty"`
+	LoggingConfig              *LoggingConfig           `json:"LoggingConfig,omitempty"`
+	MasterArn                  *string                  `json:"MasterArn,omitempty"`
+	MemorySize                 *int32                   `json:"MemorySize,omitempty"`
+	PackageType                *string                  `json:"PackageType,omitempty"`
+	RevisionId                 *string                  `json:"RevisionId,omitempty"`
+	Role                       *string                  `json:"Role,omitempty"`
+	Runtime                    *string                  `json:"Runtime,omitempty"`
+	RuntimeConfig              *FunctionRuntimeConfig   `json:"RuntimeConfig,omitempty"`
+	RuntimeVersionConfig       *RuntimeVersionConfig    `json:"RuntimeVersionConfig,omitempty"`
+	SigningJobArn              *string                  `json:"SigningJobArn,omitempty"`
+	SigningProfileVersionArn   *string                  `json:"SigningProfileVersionArn,omitempty"`
+	SnapStart                  *SnapStartResponse       `json:"SnapStart,omitempty"`
+	State                      *string                  `json:"State,omitempty"`
+	StateReason                *string                  `json:"StateReason,omitempty"`
+	StateReasonCode            *string                  `json:"StateReasonCode,omitempty"`
+	TenancyConfig              *TenancyConfig           `json:"TenancyConfig,omitempty"`
+	Timeout                    *int32                   `json:"Timeout,omitempty"`
+	TracingConfig              *TracingConfigResponse   `json:"TracingConfig,omitempty"`
+	Version                    *string                  `json:"Version,omitempty"`
+	VpcConfig                  *VpcConfigResponse       `json:"VpcConfig,omitempty"`
+}
+
+type FunctionRuntimeConfig struct {
+	RuntimeAlias *string `json:"RuntimeAlias,omitempty"`
+	RuntimeArn   *string `json:"RuntimeArn,omitempty"`
+}
+
 type GenerativeAiSettings struct {
 	AmazonBedrockRoleArn *string `json:"AmazonBedrockRoleArn,omitempty"`
 }
@@ -2929,6 +3050,24 @@ type GetEndpointPolicyResponse struct {
 	ResourcePolicy *string `json:"ResourcePolicy,omitempty"`
 }
 
+type GetFunctionConfigurationRequest struct {
+	FunctionName *string `json:"-"`
+	Qualifier    *string `json:"-"`
+}
+
+type GetFunctionRequest struct {
+	FunctionName *string `json:"-"`
+	Qualifier    *string `json:"-"`
+}
+
+type GetFunctionResponse struct {
+	Code          *FunctionCodeLocation  `json:"Code,omitempty"`
+	Concurrency   *Concurrency           `json:"Concurrency,omitempty"`
+	Configuration *FunctionConfiguration `json:"Configuration,omitempty"`
+	Tags          map[string]string      `json:"Tags,omitempty"`
+	TagsError     *TagsError             `json:"TagsError,omitempty"`
+}
+
 type GetLineageGroupPolicyRequest struct {
 	LineageGroupName *string `json:"LineageGroupName,omitempty"`
 }
@@ -2962,6 +3101,24 @@ type GetModelPackageGroupPolicyInput struct {
 
 type GetModelPackageGroupPolicyOutput struct {
 	ResourcePolicy *string `json:"ResourcePolicy,omitempty"`
+}
+
+type GetQueueAttributesRequest struct {
+	AttributeNames []string `json:"AttributeNames,omitempty"`
+	QueueUrl       *string  `json:"QueueUrl,omitempty"`
+}
+
+type GetQueueAttributesResult struct {
+	Attributes map[string]string `json:"Attributes,omitempty"`
+}
+
+type GetQueueUrlRequest struct {
+	QueueName              *string `json:"QueueName,omitempty"`
+	QueueOwnerAWSAccountId *string `json:"QueueOwnerAWSAccountId,omitempty"`
+}
+
+type GetQueueUrlResult struct {
+	QueueUrl *string `json:"QueueUrl,omitempty"`
 }
 
 type GetRecordRequest struct {
@@ -3154,10 +3311,10 @@ type HumanTaskUiSummary struct {
 }
 
 type HyperParameterAlgorithmSpecification struct {
-	AlgorithmName     *string            `json:"AlgorithmName,omitempty"`
-	MetricDefinitions []MetricDefinition `json:"MetricDefinitions,omitempty"`
-	TrainingImage     *string            `json:"TrainingImage,omitempty"`
-	TrainingInputMode *string            `json:"TrainingInputMode,omitempty"`
+	AlgorithmName     *string            `json:"AlgorithmName,omitzero"`
+	MetricDefinitions []MetricDefinition `json:"MetricDefinitions,omitzero"`
+	TrainingImage     *string            `json:"TrainingImage,omitzero"`
+	TrainingInputMode *string            `json:"TrainingInputMode,omitzero"`
 }
 
 type HyperParameterSpecification struct {

@@ -60,6 +60,16 @@ type ImageConfig struct {
 	RepositoryAuthConfig *RepositoryAuthConfig `json:"RepositoryAuthConfig,omitempty"`
 }
 
+type ImageConfigError struct {
+	ErrorCode *string `json:"ErrorCode,omitempty"`
+	Message   *string `json:"Message,omitempty"`
+}
+
+type ImageConfigResponse struct {
+	Error       *ImageConfigError  `json:"Error,omitempty"`
+	ImageConfig *LambdaImageConfig `json:"ImageConfig,omitempty"`
+}
+
 type ImageVersion struct {
 	CreationTime       *Time   `json:"CreationTime,omitempty"`
 	FailureReason      *string `json:"FailureReason,omitempty"`
@@ -386,6 +396,26 @@ type IntegerParameterRangeSpecification struct {
 	MinValue *string `json:"MinValue,omitempty"`
 }
 
+type InvocationRequest struct {
+	ClientContext        *string `json:"-"`
+	DurableExecutionName *string `json:"-"`
+	FunctionName         *string `json:"-"`
+	InvocationType       *string `json:"-"`
+	LogType              *string `json:"-"`
+	Payload              []byte  `json:"-"`
+	Qualifier            *string `json:"-"`
+	TenantId             *string `json:"-"`
+}
+
+type InvocationResponse struct {
+	DurableExecutionArn *string `json:"-"`
+	ExecutedVersion     *string `json:"-"`
+	FunctionError       *string `json:"-"`
+	LogResult           *string `json:"-"`
+	Payload             []byte  `json:"-"`
+	StatusCode          *int32  `json:"-"`
+}
+
 type InvokeEndpointInput struct {
 	Accept                  *string `json:"-"`
 	Body                    []byte  `json:"-"`
@@ -588,14 +618,45 @@ type LabelingJobSummary struct {
 	WorkteamArn                      *string                 `json:"WorkteamArn,omitempty"`
 }
 
+type LambdaFileSystemConfig struct {
+	Arn            *string        `json:"Arn,omitempty"`
+	LocalMountPath *string        `json:"LocalMountPath,omitempty"`
+	S3FilesConfig  *S3FilesConfig `json:"S3FilesConfig,omitempty"`
+}
+
+type LambdaImageConfig struct {
+	Command          []string `json:"Command,omitempty"`
+	EntryPoint       []string `json:"EntryPoint,omitempty"`
+	WorkingDirectory *string  `json:"WorkingDirectory,omitempty"`
+}
+
+type LambdaManagedInstancesCapacityProviderConfig struct {
+	CapacityProviderArn                   *string  `json:"CapacityProviderArn,omitempty"`
+	ExecutionEnvironmentMemoryGiBPerVCpu  *float64 `json:"ExecutionEnvironmentMemoryGiBPerVCpu,omitempty"`
+	PerExecutionEnvironmentMaxConcurrency *int32   `json:"PerExecutionEnvironmentMaxConcurrency,omitempty"`
+}
+
 type LambdaStepMetadata struct {
 	Arn              *string           `json:"Arn,omitempty"`
 	OutputParameters []OutputParameter `json:"OutputParameters,omitempty"`
 }
 
+type LambdaVpcConfig struct {
+	Ipv6AllowedForDualStack *bool    `json:"Ipv6AllowedForDualStack,omitempty"`
+	SecurityGroupIds        []string `json:"SecurityGroupIds,omitempty"`
+	SubnetIds               []string `json:"SubnetIds,omitempty"`
+}
+
 type LastUpdateStatus struct {
 	FailureReason *string `json:"FailureReason,omitempty"`
 	Status        *string `json:"Status,omitempty"`
+}
+
+type Layer struct {
+	Arn                      *string `json:"Arn,omitempty"`
+	CodeSize                 *int64  `json:"CodeSize,omitempty"`
+	SigningJobArn            *string `json:"SigningJobArn,omitempty"`
+	SigningProfileVersionArn *string `json:"SigningProfileVersionArn,omitempty"`
 }
 
 type LineageGroupSummary struct {
@@ -1150,6 +1211,18 @@ type ListFlowDefinitionsRequest struct {
 type ListFlowDefinitionsResponse struct {
 	FlowDefinitionSummaries []FlowDefinitionSummary `json:"FlowDefinitionSummaries,omitzero"`
 	NextToken               *string                 `json:"NextToken,omitempty"`
+}
+
+type ListFunctionsRequest struct {
+	FunctionVersion *string `json:"-"`
+	Marker          *string `json:"-"`
+	MasterRegion    *string `json:"-"`
+	MaxItems        *int32  `json:"-"`
+}
+
+type ListFunctionsResponse struct {
+	Functions  []FunctionConfiguration `json:"Functions,omitempty"`
+	NextMarker *string                 `json:"NextMarker,omitempty"`
 }
 
 type ListHubContentVersionsRequest struct {
@@ -1864,6 +1937,17 @@ type ListProjectsOutput struct {
 	ProjectSummaryList []ProjectSummary `json:"ProjectSummaryList,omitzero"`
 }
 
+type ListQueuesRequest struct {
+	MaxResults      *int32  `json:"MaxResults,omitempty"`
+	NextToken       *string `json:"NextToken,omitempty"`
+	QueueNamePrefix *string `json:"QueueNamePrefix,omitempty"`
+}
+
+type ListQueuesResult struct {
+	NextToken *string  `json:"NextToken,omitempty"`
+	QueueUrls []string `json:"QueueUrls,omitempty"`
+}
+
 type ListRecordsRequest struct {
 	FeatureGroupName          *string `json:"-"`
 	IncludeSoftDeletedRecords *bool   `json:"IncludeSoftDeletedRecords,omitempty"`
@@ -2151,6 +2235,13 @@ type LogStream struct {
 	UploadSequenceToken *string `json:"uploadSequenceToken,omitempty"`
 }
 
+type LoggingConfig struct {
+	ApplicationLogLevel *string `json:"ApplicationLogLevel,omitempty"`
+	LogFormat           *string `json:"LogFormat,omitempty"`
+	LogGroup            *string `json:"LogGroup,omitempty"`
+	SystemLogLevel      *string `json:"SystemLogLevel,omitempty"`
+}
+
 type LoraConfig struct {
 	Alpha *int32 `json:"Alpha,omitempty"`
 	Rank  *int32 `json:"Rank,omitempty"`
@@ -2168,6 +2259,22 @@ type ManagedConfiguration struct {
 type MemberDefinition struct {
 	CognitoMemberDefinition *CognitoMemberDefinition `json:"CognitoMemberDefinition,omitempty"`
 	OidcMemberDefinition    *OidcMemberDefinition    `json:"OidcMemberDefinition,omitempty"`
+}
+
+type MessageAttributeValue struct {
+	BinaryListValues [][]byte `json:"BinaryListValues,omitempty"`
+	BinaryValue      []byte   `json:"BinaryValue,omitempty"`
+	DataType         *string  `json:"DataType,omitempty"`
+	StringListValues []string `json:"StringListValues,omitempty"`
+	StringValue      *string  `json:"StringValue,omitempty"`
+}
+
+type MessageSystemAttributeValue struct {
+	BinaryListValues [][]byte `json:"BinaryListValues,omitempty"`
+	BinaryValue      []byte   `json:"BinaryValue,omitempty"`
+	DataType         *string  `json:"DataType,omitempty"`
+	StringListValues []string `json:"StringListValues,omitempty"`
+	StringValue      *string  `json:"StringValue,omitempty"`
 }
 
 type MetadataProperties struct {

@@ -18,10 +18,10 @@ type ParameterRange struct {
 }
 
 type ParameterRanges struct {
-	AutoParameters             []AutoParameter             `json:"AutoParameters,omitempty"`
-	CategoricalParameterRanges []CategoricalParameterRange `json:"CategoricalParameterRanges,omitempty"`
-	ContinuousParameterRanges  []ContinuousParameterRange  `json:"ContinuousParameterRanges,omitempty"`
-	IntegerParameterRanges     []IntegerParameterRange     `json:"IntegerParameterRanges,omitempty"`
+	AutoParameters             []AutoParameter             `json:"AutoParameters,omitzero"`
+	CategoricalParameterRanges []CategoricalParameterRange `json:"CategoricalParameterRanges,omitzero"`
+	ContinuousParameterRanges  []ContinuousParameterRange  `json:"ContinuousParameterRanges,omitzero"`
+	IntegerParameterRanges     []IntegerParameterRange     `json:"IntegerParameterRanges,omitzero"`
 }
 
 type Parent struct {
@@ -643,6 +643,21 @@ type RealTimeInferenceRecommendation struct {
 	RecommendationId *string           `json:"RecommendationId,omitempty"`
 }
 
+type ReceiveMessageRequest struct {
+	AttributeNames              []string `json:"AttributeNames,omitempty"`
+	MaxNumberOfMessages         *int32   `json:"MaxNumberOfMessages,omitempty"`
+	MessageAttributeNames       []string `json:"MessageAttributeNames,omitempty"`
+	MessageSystemAttributeNames []string `json:"MessageSystemAttributeNames,omitempty"`
+	QueueUrl                    *string  `json:"QueueUrl,omitempty"`
+	ReceiveRequestAttemptId     *string  `json:"ReceiveRequestAttemptId,omitempty"`
+	VisibilityTimeout           *int32   `json:"VisibilityTimeout,omitempty"`
+	WaitTimeSeconds             *int32   `json:"WaitTimeSeconds,omitempty"`
+}
+
+type ReceiveMessageResult struct {
+	Messages []SQSMessage `json:"Messages,omitempty"`
+}
+
 type RecommendationJobCompiledOutputConfig struct {
 	S3OutputUri *string `json:"S3OutputUri,omitempty"`
 }
@@ -811,6 +826,12 @@ type ResolvedAttributes struct {
 	ProblemType        *string                      `json:"ProblemType,omitempty"`
 }
 
+type ResolvedS3Object struct {
+	S3Bucket        *string `json:"S3Bucket,omitempty"`
+	S3Key           *string `json:"S3Key,omitempty"`
+	S3ObjectVersion *string `json:"S3ObjectVersion,omitempty"`
+}
+
 type ResourceCatalog struct {
 	CreationTime        *Time   `json:"CreationTime,omitempty"`
 	Description         *string `json:"Description,omitempty"`
@@ -949,6 +970,16 @@ type RoutingTargetAsyncInferenceOutputConfig struct {
 	S3OutputPath       *string                                        `json:"S3OutputPath,omitempty"`
 }
 
+type RuntimeVersionConfig struct {
+	Error             *RuntimeVersionError `json:"Error,omitempty"`
+	RuntimeVersionArn *string              `json:"RuntimeVersionArn,omitempty"`
+}
+
+type RuntimeVersionError struct {
+	ErrorCode *string `json:"ErrorCode,omitempty"`
+	Message   *string `json:"Message,omitempty"`
+}
+
 type S3DataSource struct {
 	AttributeNames         []string           `json:"AttributeNames,omitempty"`
 	HubAccessConfig        *HubAccessConfig   `json:"HubAccessConfig,omitempty"`
@@ -966,6 +997,10 @@ type S3FileSystem struct {
 type S3FileSystemConfig struct {
 	MountPath *string `json:"MountPath,omitempty"`
 	S3Uri     *string `json:"S3Uri,omitempty"`
+}
+
+type S3FilesConfig struct {
+	DirectS3Read *string `json:"DirectS3Read,omitempty"`
 }
 
 type S3ModelDataSource struct {
@@ -987,6 +1022,16 @@ type S3StorageConfig struct {
 	KmsKeyId            *string `json:"KmsKeyId,omitempty"`
 	ResolvedOutputS3Uri *string `json:"ResolvedOutputS3Uri,omitempty"`
 	S3Uri               *string `json:"S3Uri,omitempty"`
+}
+
+type SQSMessage struct {
+	Attributes             map[string]string                `json:"Attributes,omitempty"`
+	Body                   *string                          `json:"Body,omitempty"`
+	MD5OfBody              *string                          `json:"MD5OfBody,omitempty"`
+	MD5OfMessageAttributes *string                          `json:"MD5OfMessageAttributes,omitempty"`
+	MessageAttributes      map[string]MessageAttributeValue `json:"MessageAttributes,omitempty"`
+	MessageId              *string                          `json:"MessageId,omitempty"`
+	ReceiptHandle          *string                          `json:"ReceiptHandle,omitempty"`
 }
 
 type STSCredentials struct {
@@ -1119,6 +1164,24 @@ type SelectiveExecutionResult struct {
 	SourcePipelineExecutionArn *string `json:"SourcePipelineExecutionArn,omitempty"`
 }
 
+type SendMessageRequest struct {
+	DelaySeconds            *int32                                 `json:"DelaySeconds,omitempty"`
+	MessageAttributes       map[string]MessageAttributeValue       `json:"MessageAttributes,omitempty"`
+	MessageBody             *string                                `json:"MessageBody,omitempty"`
+	MessageDeduplicationId  *string                                `json:"MessageDeduplicationId,omitempty"`
+	MessageGroupId          *string                                `json:"MessageGroupId,omitempty"`
+	MessageSystemAttributes map[string]MessageSystemAttributeValue `json:"MessageSystemAttributes,omitempty"`
+	QueueUrl                *string                                `json:"QueueUrl,omitempty"`
+}
+
+type SendMessageResult struct {
+	MD5OfMessageAttributes       *string `json:"MD5OfMessageAttributes,omitempty"`
+	MD5OfMessageBody             *string `json:"MD5OfMessageBody,omitempty"`
+	MD5OfMessageSystemAttributes *string `json:"MD5OfMessageSystemAttributes,omitempty"`
+	MessageId                    *string `json:"MessageId,omitempty"`
+	SequenceNumber               *string `json:"SequenceNumber,omitempty"`
+}
+
 type SendPipelineExecutionStepFailureRequest struct {
 	CallbackToken      *string `json:"CallbackToken,omitempty"`
 	ClientRequestToken *string `json:"ClientRequestToken,omitempty"`
@@ -1217,6 +1280,15 @@ type SlurmHealthMetadata struct {
 	Component *string `json:"Component,omitempty"`
 	Reason    *string `json:"Reason,omitempty"`
 	Status    *string `json:"Status,omitempty"`
+}
+
+type SnapStart struct {
+	ApplyOn *string `json:"ApplyOn,omitempty"`
+}
+
+type SnapStartResponse struct {
+	ApplyOn            *string `json:"ApplyOn,omitempty"`
+	OptimizationStatus *string `json:"OptimizationStatus,omitempty"`
 }
 
 type SourceAlgorithm struct {
@@ -1546,6 +1618,11 @@ type Tag struct {
 	Value *string `json:"Value,omitempty"`
 }
 
+type TagsError struct {
+	ErrorCode *string `json:"ErrorCode,omitempty"`
+	Message   *string `json:"Message,omitempty"`
+}
+
 type TargetPlatform struct {
 	Accelerator *string `json:"Accelerator,omitempty"`
 	Arch        *string `json:"Arch,omitempty"`
@@ -1559,6 +1636,10 @@ type TargetTrackingScalingPolicyConfiguration struct {
 
 type TemplateProviderDetail struct {
 	CfnTemplateProviderDetail *CfnTemplateProviderDetail `json:"CfnTemplateProviderDetail,omitempty"`
+}
+
+type TenancyConfig struct {
+	TenantIsolationMode *string `json:"TenantIsolationMode,omitempty"`
 }
 
 type TensorBoardAppSettings struct {
@@ -1637,6 +1718,14 @@ type TimeSeriesTransformations struct {
 type TotalHits struct {
 	Relation *string `json:"Relation,omitempty"`
 	Value    *int64  `json:"Value,omitempty"`
+}
+
+type TracingConfig struct {
+	Mode *string `json:"Mode,omitempty"`
+}
+
+type TracingConfigResponse struct {
+	Mode *string `json:"Mode,omitempty"`
 }
 
 type TrackingServerSummary struct {
@@ -2344,6 +2433,48 @@ type UpdateFeatureMetadataRequest struct {
 	ParameterRemovals  []string           `json:"ParameterRemovals,omitempty"`
 }
 
+type UpdateFunctionCodeRequest struct {
+	Architectures       []string `json:"Architectures,omitempty"`
+	DryRun              *bool    `json:"DryRun,omitempty"`
+	FunctionName        *string  `json:"-"`
+	ImageUri            *string  `json:"ImageUri,omitempty"`
+	Publish             *bool    `json:"Publish,omitempty"`
+	PublishTo           *string  `json:"PublishTo,omitempty"`
+	RevisionId          *string  `json:"RevisionId,omitempty"`
+	S3Bucket            *string  `json:"S3Bucket,omitempty"`
+	S3Key               *string  `json:"S3Key,omitempty"`
+	S3ObjectStorageMode *string  `json:"S3ObjectStorageMode,omitempty"`
+	S3ObjectVersion     *string  `json:"S3ObjectVersion,omitempty"`
+	SourceKMSKeyArn     *string  `json:"SourceKMSKeyArn,omitempty"`
+	ZipFile             []byte   `json:"ZipFile,omitempty"`
+}
+
+type UpdateFunctionConfigurationRequest struct {
+	AcceleratorConfig      *AcceleratorConfig       `json:"AcceleratorConfig,omitempty"`
+	CapacityProviderConfig *CapacityProviderConfig  `json:"CapacityProviderConfig,omitempty"`
+	DeadLetterConfig       *DeadLetterConfig        `json:"DeadLetterConfig,omitempty"`
+	Description            *string                  `json:"Description,omitempty"`
+	DurableConfig          *DurableConfig           `json:"DurableConfig,omitempty"`
+	Environment            *Environment             `json:"Environment,omitempty"`
+	EphemeralStorage       *EphemeralStorage        `json:"EphemeralStorage,omitempty"`
+	FileSystemConfigs      []LambdaFileSystemConfig `json:"FileSystemConfigs,omitempty"`
+	FunctionName           *string                  `json:"-"`
+	Handler                *string                  `json:"Handler,omitempty"`
+	ImageConfig            *LambdaImageConfig       `json:"ImageConfig,omitempty"`
+	KMSKeyArn              *string                  `json:"KMSKeyArn,omitempty"`
+	Layers                 []string                 `json:"Layers,omitempty"`
+	LoggingConfig          *LoggingConfig           `json:"LoggingConfig,omitempty"`
+	MemorySize             *int32                   `json:"MemorySize,omitempty"`
+	RevisionId             *string                  `json:"RevisionId,omitempty"`
+	Role                   *string                  `json:"Role,omitempty"`
+	Runtime                *string                  `json:"Runtime,omitempty"`
+	RuntimeConfig          *FunctionRuntimeConfig   `json:"RuntimeConfig,omitempty"`
+	SnapStart              *SnapStart               `json:"SnapStart,omitempty"`
+	Timeout                *int32                   `json:"Timeout,omitempty"`
+	TracingConfig          *TracingConfig           `json:"TracingConfig,omitempty"`
+	VpcConfig              *LambdaVpcConfig         `json:"VpcConfig,omitempty"`
+}
+
 type UpdateHubContentReferenceRequest struct {
 	HubContentName *string `json:"HubContentName,omitempty"`
 	HubContentType *string `json:"HubContentType,omitempty"`
@@ -2791,6 +2922,13 @@ type VisibilityConditions struct {
 type VpcConfig struct {
 	SecurityGroupIds []string `json:"SecurityGroupIds,omitzero"`
 	Subnets          []string `json:"Subnets,omitzero"`
+}
+
+type VpcConfigResponse struct {
+	Ipv6AllowedForDualStack *bool    `json:"Ipv6AllowedForDualStack,omitempty"`
+	SecurityGroupIds        []string `json:"SecurityGroupIds,omitempty"`
+	SubnetIds               []string `json:"SubnetIds,omitempty"`
+	VpcId                   *string  `json:"VpcId,omitempty"`
 }
 
 type WarmPoolStatus struct {

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/mobula-ml/mobula/internal/filelock"
 	"github.com/mobula-ml/mobula/internal/world"
 )
 
@@ -58,13 +59,12 @@ func OpenFiles(root string, opts FilesOptions) (*Files, error) {
 			return nil, fmt.Errorf("open object store: %w", err)
 		}
 	}
-	f.lock, err = os.OpenFile(f.sys("lock"), os.O_RDWR|os.O_CREATE, 0o644)
+	f.lock, err = filelock.Try(f.sys("lock"))
+	if errors.Is(err, filelock.ErrHeld) {
+		return nil, fmt.Errorf("open object store: the folder %s is in use by another process: %w", root, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("open object store: %w", err)
-	}
-	if err := unix.Flock(int(f.lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		f.lock.Close()
-		return nil, fmt.Errorf("open object store: the folder %s is in use by another process: %w", root, err)
 	}
 	if err := f.sweepTemp(); err != nil {
 		f.lock.Close()

@@ -40,6 +40,8 @@ type Spec struct {
 	Command []string
 	// Env comes on top of what every host has (PATH, HOME, SM_HOSTS, …) and wins over it.
 	Env map[string]string
+	// Path are folders that go before those of the host's PATH.
+	Path []string
 	// WorkDir is where Command starts. Defaults to /opt/ml/code where it exists, else /opt/ml.
 	WorkDir string
 	// Mounts show files and folders of the machine inside hosts.

@@ -29,6 +29,8 @@ type Config struct {
 	// CPUs and MemoryMiB are what jobs may take of the machine at a time. Default to all of it.
 	CPUs      int
 	MemoryMiB int64
+	// Cache is the folder of what can be had again, such as Python worlds; servers may share it. Defaults to one of the user's cache.
+	Cache string
 	// Executable is what supervisors, trainers and model servers are started from. Defaults to the running program.
 	Executable string
 	// Log takes what is worth knowing. Defaults to slog's default.

@@ -13,13 +13,16 @@ import (
 	"github.com/mobula-ml/mobula/internal/platform/endpoints"
 	"github.com/mobula-ml/mobula/internal/platform/experiments"
 	"github.com/mobula-ml/mobula/internal/platform/featurestore"
+	"github.com/mobula-ml/mobula/internal/platform/functions"
 	"github.com/mobula-ml/mobula/internal/platform/jobs"
 	"github.com/mobula-ml/mobula/internal/platform/lineage"
 	"github.com/mobula-ml/mobula/internal/platform/logs"
 	"github.com/mobula-ml/mobula/internal/platform/pipelines"
+	"github.com/mobula-ml/mobula/internal/platform/queues"
 	"github.com/mobula-ml/mobula/internal/platform/registry"
 	"github.com/mobula-ml/mobula/internal/platform/search"
 	"github.com/mobula-ml/mobula/internal/platform/tuning"
+	"github.com/mobula-ml/mobula/internal/pyenv"
 	"github.com/mobula-ml/mobula/internal/wire"
 	"github.com/mobula-ml/mobula/xgboost"
 )
@@ -44,27 +47,33 @@ func (s *Server) openRooms(ctx context.Context, later func(func())) (err error) 
 	}
 	later(r.features.Stop)
 	objects := object.WithBeforeRead(s.objects, r.features.Flush)
+	if s.python, err = pyenv.Open(pyenv.Options{Dir: s.Cache, Table: filepath.Join(s.Data, "runtimes.toml"), World: s.World}); err != nil {
+		return err
+	}
 	library, err := xgboost.LibraryPath()
 	if err != nil {
 		s.Log.Warn("the built-in XGBoost image cannot train", "error", err)
 	}
-	r.jobs = jobs.New(jobs.Deps{DB: s.db, Engine: s.engine, Objects: objects, Keys: s.keys, Runner: s.runner, World: s.World, Log: s.Log,
+	r.jobs = jobs.New(jobs.Deps{DB: s.db, Engine: s.engine, Objects: objects, Keys: s.keys, Runner: s.runner, Python: s.python, World: s.World, Log: s.Log,
 		Dir: filepath.Join(s.Data, "jobs"), LogDir: s.logDir(), Socket: s.socket, Library: library, CPUs: s.CPUs, MemoryMiB: s.MemoryMiB})
 	trials := tuning.New(tuning.Deps{DB: s.db, Engine: s.engine, World: s.World, Log: s.Log, Jobs: r.jobs})
 	models := registry.New(registry.Deps{DB: s.db, Objects: objects, World: s.World})
 	r.experiments = experiments.New(experiments.Deps{DB: s.db, World: s.World, Log: s.Log})
 	r.endpoints = endpoints.New(endpoints.Deps{DB: s.db, Engine: s.engine, Objects: objects, Runner: s.runner, World: s.World, Log: s.Log, Registry: models,
 		Dir: filepath.Join(s.Data, "endpoints"), LogDir: s.logDir(), Socket: s.socket, Library: library})
+	code := functions.New(functions.Deps{DB: s.db, Engine: s.engine, Objects: objects, Keys: s.keys, Runner: s.runner, Python: s.python, World: s.World, Log: s.Log,
+		Dir: filepath.Join(s.Data, "functions"), Socket: s.socket})
+	waiting := &queues.Service{DB: s.db, World: s.World}
 	r.pipelines = pipelines.New(pipelines.Deps{DB: s.db, Engine: s.engine, Objects: objects, World: s.World, Log: s.Log, Jobs: r.jobs, Tuning: trials,
-		Registry: models, Models: r.endpoints, Experiments: r.experiments, Features: r.features})
+		Registry: models, Models: r.endpoints, Experiments: r.experiments, Features: r.features, Functions: code, Queues: waiting})
 	r.lineage = lineage.New(lineage.Deps{DB: s.db, Objects: s.objects, World: s.World, Log: s.Log, Features: r.features, Endpoints: r.endpoints,
 		Components: r.experiments})
-	r.all = []any{r.features, r.jobs, trials, models, r.experiments, r.pipelines, r.endpoints, r.lineage, &account.Service{DB: s.db}, &logs.Service{Dir: s.logDir()},
-		search.New(search.Deps{DB: s.db, Listers: r.listers(trials, models), SourceDetail: r.jobs.SourceDetail})}
+	r.all = []any{r.features, r.jobs, trials, models, r.experiments, r.pipelines, r.endpoints, r.lineage, code, waiting, &account.Service{DB: s.db},
+		&logs.Service{Dir: s.logDir()}, search.New(search.Deps{DB: s.db, Listers: r.listers(trials, models), SourceDetail: r.jobs.SourceDetail})}
 
 	s3 := object.Handler(s.objects, object.HandlerOptions{BeforeRead: r.features.Flush, World: s.World, Log: s.Log,
 		Account: func(ctx context.Context) string { return identity.From(ctx).Account }})
-	s.handler = wire.New(wire.Config{Keys: s.keys, Services: r.all, S3: s3, World: s.World, Log: s.Log, Ready: func(context.Context) error {
+	s.handler = wire.New(wire.Config{Keys: s.keys, Services: r.all, S3: s3, Own: s.own(), World: s.World, Log: s.Log, Ready: func(context.Context) error {
 		if !s.ready.Load() {
 			return errors.New("the server is starting or stopping")
 		}

@@ -13,14 +13,16 @@ import (
 	"testing"
 
 	"github.com/mobula-ml/mobula/internal/builtin"
+	"github.com/mobula-ml/mobula/internal/pyenv"
 	"github.com/mobula-ml/mobula/internal/runner"
+	"github.com/mobula-ml/mobula/internal/scriptmode"
 	"github.com/mobula-ml/mobula/internal/server"
 	"github.com/mobula-ml/mobula/internal/store"
 	"github.com/mobula-ml/mobula/internal/wire/wiretest"
 )
 
 func TestMain(m *testing.M) {
-	if runner.Main(os.Args[1:]) || builtin.Main(os.Args) {
+	if runner.Main(os.Args[1:]) || builtin.Main(os.Args) || pyenv.Main(os.Args) || scriptmode.Main(os.Args) {
 		return
 	}
 	os.Exit(m.Run())

@@ -26,6 +26,8 @@ type Config struct {
 	Services []any
 	// S3 serves objects, path style, to requests whose signature is good. Its context carries the caller.
 	S3 http.Handler
+	// Own serves what is signed for the service "mobula": what this server has beside AWS's services. Its context carries the caller.
+	Own http.Handler
 	// Pages serves what is not signed. Defaults to 404.
 	Pages http.Handler
 	// Ready says why GET /healthz should answer 503 now, or nil. Defaults to always ready.

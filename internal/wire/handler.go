@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -149,18 +150,40 @@ func (h *Handler) dispatch(x *exchange) error {
 	switch x.service {
 	case "s3":
 		return h.serveS3(x)
-	case "sagemaker", "logs":
-		if target := x.r.Header.Get("X-Amz-Target"); target != "" || x.service == "logs" {
+	case "logs", "sqs":
+		return h.serveJSON(x, x.r.Header.Get("X-Amz-Target"))
+	case "sagemaker":
+		if target := x.r.Header.Get("X-Amz-Target"); target != "" {
 			return h.serveJSON(x, target)
 		}
 		return h.serveREST(x)
+	case "lambda":
+		return h.serveREST(x)
 	case "sts", "iam":
 		return h.serveQuery(x)
+	case "mobula":
+		if h.Own != nil {
+			return h.serveOwn(x)
+		}
 	}
 	if _, _, err := h.verifyWhole(x, x.r, sig, h.Limits.Body); err != nil {
 		return err
 	}
 	return unknownOperation("The service %s is not served. The services are: %s.", clip(x.service), serviceList)
+}
+
+// maxOwn bounds the body of a request to the server's own service in bytes.
+const maxOwn = 1 << 30
+
+func (h *Handler) serveOwn(x *exchange) error {
+	body, p, err := h.verifyWhole(x, x.r, x.sig, maxOwn)
+	if err != nil {
+		return err
+	}
+	r := x.r.WithContext(identity.With(x.r.Context(), p))
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	h.Own.ServeHTTP(x, r)
+	return nil
 }
 
 func (h *Handler) unsigned(x *exchange) {

@@ -143,10 +143,18 @@ func (p *pass) begin(ctx context.Context) (runner.Job, error) {
 	if err := os.RemoveAll(p.dir); err != nil { // what an interrupted staging left
 		return nil, err
 	}
+	prog, err := p.svc.program(p.job)
+	if err != nil {
+		return nil, clientError("%v", err)
+	}
+	world, err := p.python(ctx, prog.python)
+	if err != nil {
+		return nil, err
+	}
 	if err := p.change(ctx, func(j *job) { j.turn(awsapi.SecondaryStatusDownloading, "Downloading input data", p.svc.World.Now()) }); err != nil {
 		return nil, err
 	}
-	spec, err := p.stage(ctx)
+	spec, err := p.stage(ctx, prog)
 	if err != nil {
 		return nil, err
 	}
@@ -155,6 +163,9 @@ func (p *pass) begin(ctx context.Context) (runner.Job, error) {
 		return nil, err
 	}
 	p.addEnvironment(spec, key)
+	if err := p.addPython(spec, world); err != nil {
+		return nil, err
+	}
 	hosts, err := p.svc.Runner.Start(ctx, *spec)
 	if err != nil {
 		return nil, err

@@ -2,52 +2,124 @@ package jobs
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/mobula-ml/mobula/internal/awsapi"
 	"github.com/mobula-ml/mobula/internal/builtin"
+	"github.com/mobula-ml/mobula/internal/pyenv"
+	"github.com/mobula-ml/mobula/internal/pysupport"
+	"github.com/mobula-ml/mobula/internal/scriptmode"
 )
 
 // An image is what runs the jobs of an image URI here.
-type image int
-
-const (
-	native         image = iota // the entrypoint, on the machine's own file system
-	builtinXGBoost              // the built-in trainer, in algorithm mode
-)
+type image struct {
+	uri     string
+	native  bool           // the entrypoint, on the machine's own file system
+	xgboost string         // tag of sagemaker-xgboost, or ""
+	runtime *pyenv.Runtime // the Python world, where there is one
+}
 
 // NativeImage is the image of jobs whose entrypoint is a program that needs nothing but the machine, such as a Go program.
 const NativeImage = "mobula/go:1"
 
-// XGBoostVersion is the tag of the built-in XGBoost image that is served: the version of the library in this program.
+// XGBoostVersion is the tag of the XGBoost image whose algorithm mode is built in: the version of the library in this program.
 const XGBoostVersion = "3.2-1"
 
 var xgboostImage = regexp.MustCompile(`(?:^|/)sagemaker-xgboost:([\w.-]+)$`)
 
-// runtimeOf finds the runtime of an image, or says what is served.
-func runtimeOf(uri string) (image, error) {
-	if uri == NativeImage || strings.HasSuffix(uri, "/"+NativeImage) {
-		return native, nil
-	}
+// imageOf finds what runs an image, or says what is served.
+func (s *Service) imageOf(uri string) (image, error) {
+	i := image{uri: uri, native: uri == NativeImage || strings.HasSuffix(uri, "/"+NativeImage)}
 	if m := xgboostImage.FindStringSubmatch(uri); m != nil {
-		if m[1] == XGBoostVersion || strings.HasPrefix(m[1], XGBoostVersion+"-") {
-			return builtinXGBoost, nil
-		}
-		return 0, awsapi.Validation("Image '%s' cannot be run: version %s of sagemaker-xgboost is not served, %s is.", uri, m[1], XGBoostVersion)
+		i.xgboost = m[1]
 	}
-	return 0, awsapi.Validation("Image '%s' cannot be run: no runtime is known for it. Served are %s, which runs the entrypoint on this machine, and sagemaker-xgboost:%s.", uri, NativeImage, XGBoostVersion)
+	if s.Python != nil {
+		if r, ok := s.Python.Find(uri); ok {
+			i.runtime = &r
+		}
+	}
+	if !i.native && !i.builtin() && i.runtime == nil {
+		return i, awsapi.Validation("Image '%s' cannot be run: no runtime is known for it. `mobula runtime list` shows the images that are served; runtimes.toml adds others.", uri)
+	}
+	return i, nil
 }
 
-// trainCommand is the command of a training job's image.
-func trainCommand(r image, in *awsapi.CreateTrainingJobRequest) ([]string, error) {
-	a := in.AlgorithmSpecification
-	switch {
-	case len(a.ContainerEntrypoint) > 0:
-		return append(append([]string{}, a.ContainerEntrypoint...), a.ContainerArguments...), nil
-	case r == native:
-		return nil, awsapi.Validation("algorithmSpecification.containerEntrypoint must not be empty: image '%s' has no entrypoint of its own.", awsapi.Val(a.TrainingImage))
-	case in.HyperParameters["sagemaker_program"] != "":
-		return nil, awsapi.Validation("hyperParameters 'sagemaker_program' cannot be run: image '%s' is served in algorithm mode, without a script.", awsapi.Val(a.TrainingImage))
+// builtin says whether the image's algorithm mode is built in.
+func (i image) builtin() bool {
+	return i.xgboost == XGBoostVersion || strings.HasPrefix(i.xgboost, XGBoostVersion+"-")
+}
+
+// A program is how the hosts of a job are started.
+type program struct {
+	command []string
+	python  *pyenv.Runtime // the world that the command needs, or nil
+}
+
+// trainingProgram is the program of a training job, with what feeds its pipes before it where it has any.
+func (s *Service) trainingProgram(in *awsapi.CreateTrainingJobRequest) (program, error) {
+	prog, err := s.scriptOf(in)
+	var pipes []string
+	for _, c := range in.InputDataConfig {
+		if piped(in, c) {
+			pipes = append(pipes, *c.ChannelName)
+		}
 	}
-	return []string{"mobula", builtin.Command, builtin.TrainCommand}, nil
+	if len(pipes) == 0 || err != nil {
+		return prog, err
+	}
+	if slices.Contains(prog.command, builtin.TrainCommand) || slices.Contains(prog.command, pysupport.XGBoostModule) {
+		return program{}, awsapi.Validation("channel '%s': input mode Pipe is not served by the XGBoost image without a script; File and FastFile are.", pipes[0])
+	}
+	prog.command = slices.Concat([]string{"mobula", scriptmode.Command, scriptmode.PipesCommand}, pipes, []string{"--"}, prog.command)
+	return prog, nil
+}
+
+// scriptOf is what the image of a training job runs.
+func (s *Service) scriptOf(in *awsapi.CreateTrainingJobRequest) (program, error) {
+	a := in.AlgorithmSpecification
+	i, err := s.imageOf(awsapi.Val(a.TrainingImage))
+	switch {
+	case err != nil:
+		return program{}, err
+	case len(a.ContainerEntrypoint) > 0:
+		return program{append(append([]string{}, a.ContainerEntrypoint...), a.ContainerArguments...), i.runtime}, nil
+	case i.native:
+		return program{}, awsapi.Validation("algorithmSpecification.containerEntrypoint must not be empty: image '%s' has no entrypoint of its own.", i.uri)
+	case in.HyperParameters["sagemaker_program"] != "" || in.Environment["SAGEMAKER_PROGRAM"] != "":
+		if i.runtime == nil {
+			return program{}, awsapi.Validation("hyperParameters 'sagemaker_program' cannot be run: no Python runtime is known for image '%s'.", i.uri)
+		}
+		return program{[]string{"mobula", scriptmode.Command, scriptmode.TrainCommand}, i.runtime}, nil
+	case i.builtin():
+		return program{command: []string{"mobula", builtin.Command, builtin.TrainCommand}}, nil
+	}
+	if i.xgboost != "" { // another version than the one that is built in
+		return program{[]string{"python3", "-m", pysupport.XGBoostModule}, i.runtime}, nil
+	}
+	return program{}, awsapi.Validation("hyperParameters must have 'sagemaker_program': image '%s' runs a script, and has no algorithm of its own here.", i.uri)
+}
+
+// processingProgram is the program of a processing job.
+func (s *Service) processingProgram(in *awsapi.CreateProcessingJobRequest) (program, error) {
+	a := in.AppSpecification
+	i, err := s.imageOf(*a.ImageUri)
+	if err != nil {
+		return program{}, err
+	}
+	if len(a.ContainerEntrypoint) == 0 {
+		return program{}, awsapi.Validation("appSpecification.containerEntrypoint must not be empty: image '%s' has no entrypoint of its own.", i.uri)
+	}
+	if !i.native && i.runtime == nil {
+		return program{}, awsapi.Validation("Image '%s' cannot be used for processing: it trains and serves.", i.uri)
+	}
+	return program{append(append([]string{}, a.ContainerEntrypoint...), a.ContainerArguments...), i.runtime}, nil
+}
+
+// program is the program of the job.
+func (s *Service) program(j *job) (program, error) {
+	if j.Processing != nil {
+		return s.processingProgram(j.Processing)
+	}
+	return s.trainingProgram(j.Training)
 }

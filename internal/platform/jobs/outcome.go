@@ -104,15 +104,8 @@ func (p *pass) scrape() ([]awsapi.MetricData, error) {
 	if p.job.Training == nil {
 		return nil, nil
 	}
-	var definitions []definition
-	for _, d := range p.job.Training.AlgorithmSpecification.MetricDefinitions {
-		re, err := regexp.Compile(awsapi.Val(d.Regex))
-		if err != nil {
-			continue // checked when the job was made
-		}
-		definitions = append(definitions, definition{*d.Name, re})
-	}
-	image, err := runtimeOf(awsapi.Val(p.job.Training.AlgorithmSpecification.TrainingImage))
+	definitions := p.job.definitions()
+	image, err := p.svc.imageOf(awsapi.Val(p.job.Training.AlgorithmSpecification.TrainingImage))
 	if err != nil {
 		return nil, err
 	}
@@ -128,7 +121,7 @@ func (p *pass) scrape() ([]awsapi.MetricData, error) {
 	lines := bufio.NewReaderSize(f, 1<<16)
 	for {
 		line, err := lines.ReadSlice('\n')
-		found.read(string(line), definitions, image == builtinXGBoost)
+		found.read(string(line), definitions, image.xgboost != "")
 		if err == io.EOF {
 			return found.list, nil
 		}
@@ -151,16 +144,21 @@ type metrics struct {
 }
 
 func (m *metrics) read(line string, definitions []definition, image bool) {
+	eachMetric(line, definitions, image, m.set)
+}
+
+// eachMetric gives the metrics of a line of a log: those of the definitions, and those that the image reports by itself.
+func eachMetric(line string, definitions []definition, image bool, give func(name, text string)) {
 	for _, d := range definitions {
 		if match := d.re.FindStringSubmatch(line); len(match) > 1 {
-			m.set(d.name, match[1])
+			give(d.name, match[1])
 		}
 	}
 	if !image || !roundLine.MatchString(line) {
 		return
 	}
 	for _, pair := range roundPair.FindAllStringSubmatch(line, -1) {
-		m.set(pair[1]+":"+pair[2], pair[3])
+		give(pair[1]+":"+pair[2], pair[3])
 	}
 }
 

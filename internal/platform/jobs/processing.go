@@ -25,7 +25,7 @@ func (s *Service) newJob(ctx context.Context, kind, name string) *job {
 func (s *Service) CreateProcessingJob(ctx context.Context, in *awsapi.CreateProcessingJobRequest) (*awsapi.CreateProcessingJobResponse, error) {
 	j := s.newJob(ctx, processingKind, *in.ProcessingJobName)
 	j.Processing = in
-	if err := checkProcessing(in); err != nil {
+	if err := s.checkProcessing(in); err != nil {
 		return nil, err
 	}
 	if err := s.keep(ctx, j, in.Tags); err != nil {
@@ -34,16 +34,9 @@ func (s *Service) CreateProcessingJob(ctx context.Context, in *awsapi.CreateProc
 	return &awsapi.CreateProcessingJobResponse{ProcessingJobArn: &j.ARN}, nil
 }
 
-func checkProcessing(in *awsapi.CreateProcessingJobRequest) error {
-	image, err := runtimeOf(*in.AppSpecification.ImageUri)
-	if err != nil {
+func (s *Service) checkProcessing(in *awsapi.CreateProcessingJobRequest) error {
+	if _, err := s.processingProgram(in); err != nil {
 		return err
-	}
-	if image != native {
-		return awsapi.Validation("Image '%s' cannot be used for processing: it trains and serves.", *in.AppSpecification.ImageUri)
-	}
-	if len(in.AppSpecification.ContainerEntrypoint) == 0 {
-		return awsapi.Validation("appSpecification.containerEntrypoint must not be empty: image '%s' has no entrypoint of its own.", *in.AppSpecification.ImageUri)
 	}
 	if in.ProcessingResources.ClusterConfig.InstanceType == nil || in.ProcessingResources.ClusterConfig.InstanceCount == nil {
 		return awsapi.Validation("processingResources.clusterConfig must have instanceType and instanceCount.")

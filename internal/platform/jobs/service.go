@@ -12,6 +12,7 @@ import (
 	"github.com/mobula-ml/mobula/internal/durable"
 	"github.com/mobula-ml/mobula/internal/identity"
 	"github.com/mobula-ml/mobula/internal/object"
+	"github.com/mobula-ml/mobula/internal/pyenv"
 	"github.com/mobula-ml/mobula/internal/runner"
 	"github.com/mobula-ml/mobula/internal/store"
 	"github.com/mobula-ml/mobula/internal/world"
@@ -24,6 +25,7 @@ type Deps struct {
 	Objects object.Store
 	Keys    *identity.Keys
 	Runner  runner.Runner
+	Python  *pyenv.Manager // Python worlds of images. Without one only images that need none are served.
 	World   world.World
 	Log     *slog.Logger
 

@@ -11,7 +11,7 @@ func (s *Service) SearchJobs(tx *store.Tx, scope store.Scope, equal map[string]s
 	page, err := jobRows.List(tx, scope, q)
 	for i := range page.Items {
 		out.Items = append(out.Items, awsapi.SearchRecord{
-			HyperParameterTuningJob: awsapi.Same[awsapi.HyperParameterTuningJobSearchEntity](page.Items[i].describe())})
+			HyperParameterTuningJob: awsapi.Same[awsapi.HyperParameterTuningJobSearchEntity](page.Items[i].describe(s.World.Now()))})
 	}
 	out.Next = page.Next
 	return out, err

@@ -64,7 +64,7 @@ func mounts(t *testing.T, e env) {
 		{Source: filepath.Join(dir, "kept"), Target: "/opt/ml/checkpoints"},
 	}
 	script := `cat $0/input/data/train/a/b.csv $0/input/config/which; cat $0/checkpoints/x; echo $SM_CURRENT_HOST > $0/checkpoints/$SM_CURRENT_HOST
-rm -f $0/input/data/train/a/b.csv 2>/dev/null; [ $SM_CURRENT_HOST = algo-2 ] || while [ ! -e $0/checkpoints/algo-2 ]; do sleep 0.01; done`
+rm -f $0/input/data/train/a/b.csv 2>/dev/null; [ $SM_CURRENT_HOST = algo-2 ] || while [ ! -s $0/checkpoints/algo-2 ]; do sleep 0.01; done`
 	if e.Isolated {
 		spec.Mounts = append(spec.Mounts, runner.Mount{Source: filepath.Join(dir, "data"), Target: "/data/new/place", ReadOnly: true},
 			runner.Mount{Source: filepath.Join(dir, "one.txt"), Target: "/usr/local/etc/mobula-test/one.txt", ReadOnly: true})

@@ -1,0 +1,81 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/mobula-ml/mobula/internal/awsapi"
+	"github.com/mobula-ml/mobula/internal/pyenv"
+	"github.com/mobula-ml/mobula/internal/pysupport"
+	"github.com/mobula-ml/mobula/internal/runner"
+)
+
+// pythonLink is where a host finds its Python world: a link, which `pip install` in the host turns to another world.
+const pythonLink = ml + "/.mobula/python"
+
+// sayEvery is how often what uv says is shown as the job's status message at most.
+const sayEvery = time.Second
+
+// python finds the world of a runtime, or builds it, which the job's status shows. It is nil where none is needed.
+func (p *pass) python(ctx context.Context, r *pyenv.Runtime) (*pyenv.Env, error) {
+	if r == nil {
+		return nil, nil
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		select {
+		case <-p.stop:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	var said time.Time
+	e, err := p.svc.Python.Build(ctx, *r, func(line string) {
+		if now := p.svc.World.Now(); now.Sub(said) >= sayEvery {
+			said = now
+			err := p.change(ctx, func(j *job) { j.turn(awsapi.SecondaryStatusStarting, "Preparing the image "+r.Name+": "+line, now) })
+			if err != nil && ctx.Err() == nil {
+				p.svc.Log.Warn("show progress", "job", p.job.ARN, "error", err)
+			}
+		}
+	})
+	select {
+	case <-p.stop:
+		return nil, errStopped
+	default:
+	}
+	var tool *pyenv.ToolError
+	if errors.As(err, &tool) {
+		return nil, clientError("The Python runtime %s of image '%s' could not be built: %v", r.Name, r.Image, tool)
+	}
+	return e, err
+}
+
+// addPython shows a world to every host.
+func (p *pass) addPython(spec *runner.Spec, e *pyenv.Env) error {
+	if e == nil {
+		return nil
+	}
+	for n := 1; n <= spec.Hosts; n++ {
+		if err := pyenv.Point(p.at(n, pythonLink), e); err != nil {
+			return err
+		}
+	}
+	support, err := pysupport.Install(filepath.Join(p.svc.Python.Dir(), "support"))
+	if err != nil {
+		return err
+	}
+	spec.Show(p.svc.Runner, p.svc.Python.Dir(), p.svc.Python.Dir(), p.svc.Python.Dir())
+	spec.Path = append(spec.Path, pythonLink+"/bin")
+	// Ray asks Python for the number of processors, which is that of the instance type, and not the kernel.
+	own := map[string]string{pyenv.LinkVariable: pythonLink, "PYTHONUNBUFFERED": "1", "PYTHONNOUSERSITE": "1", "OMP_WAIT_POLICY": "PASSIVE", "RAY_USE_MULTIPROCESSING_CPU_COUNT": "1"}
+	maps.Copy(own, spec.Env)
+	own["PYTHONPATH"] = strings.TrimPrefix(own["PYTHONPATH"]+":"+support, ":")
+	spec.Env = own
+	return nil
+}

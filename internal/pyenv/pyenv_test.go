@@ -1,0 +1,242 @@
+package pyenv_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/mobula-ml/mobula/internal/pyenv"
+)
+
+func TestMain(m *testing.M) {
+	if pyenv.Main(os.Args) {
+		return
+	}
+	if uv, err := filepath.Abs("../../.cache/venv/bin/uv"); err == nil && os.Getenv("MOBULA_UV") == "" {
+		if _, err := os.Stat(uv); err == nil {
+			os.Setenv("MOBULA_UV", uv)
+		}
+	}
+	os.Exit(m.Run())
+}
+
+func open(t *testing.T, table string) *pyenv.Manager {
+	t.Helper()
+	path := ""
+	if table != "" {
+		path = filepath.Join(t.TempDir(), "runtimes.toml")
+		if err := os.WriteFile(path, []byte(table), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m, err := pyenv.Open(pyenv.Options{Dir: t.TempDir(), Table: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// python is the version of the machine's own Python, so that none has to be fetched.
+func python(t *testing.T) string {
+	t.Helper()
+	out, err := exec.Command("python3", "-c", `import sys; print("%d.%d" % sys.version_info[:2])`).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(out))
+}
+
+func build(t *testing.T, m *pyenv.Manager, packages ...string) *pyenv.Env {
+	t.Helper()
+	e, err := m.Build(t.Context(), pyenv.Runtime{Name: "test", Python: python(t), AsOf: "2021-01-31", Packages: packages}, func(string) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+// A pip in a host gets what the index had on the date of its world, from a server; the script that asked sees it, and a second host has it at once.
+func TestPipInAHost(t *testing.T) {
+	t.Parallel()
+	m := open(t, "")
+	e := build(t, m)
+	server := httptest.NewServer(m)
+	defer server.Close()
+	host := func(script string) (string, error) {
+		link := filepath.Join(t.TempDir(), "python")
+		if err := pyenv.Point(link, e); err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.Command(filepath.Join(link, "bin", "python3"), "-c", script)
+		cmd.Dir = t.TempDir()
+		cmd.Env = append(os.Environ(), "MOBULA_PYTHON="+link, "MOBULA_EXECUTABLE="+os.Args[0], "AWS_ENDPOINT_URL="+server.URL, "AWS_ACCESS_KEY_ID=k", "AWS_SECRET_ACCESS_KEY=s",
+			"PATH="+filepath.Join(link, "bin")+":"+os.Getenv("PATH"))
+		out, err := cmd.CombinedOutput()
+		return string(out), err
+	}
+	const script = `
+import subprocess, sys
+try:
+    import six
+    sys.exit("six was there before")
+except ImportError:
+    pass
+open("more.txt", "w").write("iniconfig\n-c limits.txt\n")
+open("limits.txt", "w").write("six<1.15\n")
+subprocess.check_call([sys.executable, "-m", "pip", "install", "-q", "six", "-r", "more.txt"])
+import six, iniconfig
+print(six.__version__)
+print(subprocess.check_output(["pip", "freeze"]).decode().split()[0])
+subprocess.check_call(["pip", "uninstall", "-y", "iniconfig"], stdout=subprocess.DEVNULL)
+print(subprocess.check_output([sys.executable, "-m", "pip", "list"]).decode().count("iniconfig"))`
+	for _, limit := range []time.Duration{time.Minute, 3 * time.Second} {
+		began := time.Now()
+		out, err := host(script)
+		if err != nil || out != "1.14.0\niniconfig==1.1.1\n0\n" {
+			t.Fatalf("%v: %q", err, out)
+		}
+		if took := time.Since(began); took > limit {
+			t.Errorf("it took %s", took)
+		}
+	}
+	for _, wrong := range []struct{ args, want string }{
+		{`"install"`, "nothing is named"},
+		{`"install", "--nonsense", "six"`, "--nonsense"},
+		{`"install", "six==99"`, "six==99"},
+		{`"install", "-r", "none.txt"`, "none.txt"},
+		{`"search", "six"`, "pip search is not served"},
+	} {
+		out, err := host(`import subprocess, sys; sys.exit(subprocess.call([sys.executable, "-m", "pip", ` + wrong.args + `]))`)
+		if err == nil || !strings.Contains(out, wrong.want) {
+			t.Errorf("pip %s: %v, %q", wrong.args, err, out)
+		}
+	}
+	if again, err := m.Get(e.ID); err != nil || again.Packages != e.Packages {
+		t.Errorf("the first world changed: %v", err)
+	}
+}
+
+// A package that lies in the host goes along.
+func TestPackageOfTheHost(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for name, text := range map[string]string{"pkg/setup.py": "from setuptools import setup\nsetup(name='mine', version='1.5', py_modules=['mine'])\n", "pkg/mine.py": "x = 1\n", "requirements.txt": "-e ./pkg\n"} {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m := open(t, "")
+	r, _, err := pyenv.ReadArguments("install", []string{"-r", filepath.Join(dir, "requirements.txt")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := m.Install(t.Context(), build(t, m).ID, r, func(string) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command(e.Interpreter(), "-c", "import mine; print(mine.x)").CombinedOutput(); err != nil || string(out) != "1\n" {
+		t.Errorf("%v: %s", err, out)
+	}
+}
+
+// However many ask at once, a world is made once; one that cannot be made leaves nothing, and says why in uv's words.
+func TestWorldsAreMadeOnceAndWhole(t *testing.T) {
+	t.Parallel()
+	m := open(t, "")
+	var mu sync.Mutex
+	made, all := 0, sync.WaitGroup{}
+	for range 4 {
+		all.Go(func() {
+			_, err := m.Build(context.Background(), pyenv.Runtime{Name: "x", Python: python(t), AsOf: "2021-01-31", Packages: []string{"six"}}, func(line string) {
+				mu.Lock()
+				defer mu.Unlock()
+				if strings.HasPrefix(line, "building") {
+					made++
+				}
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if made != 1 {
+		t.Errorf("it was made %d times", made)
+	}
+	_, err := m.Build(t.Context(), pyenv.Runtime{Name: "y", Python: python(t), AsOf: "2021-01-31", Packages: []string{"six==99"}}, func(string) {})
+	var tool *pyenv.ToolError
+	if !errors.As(err, &tool) || !strings.Contains(tool.Output, "six==99") {
+		t.Errorf("a version that there is not: %v", err)
+	}
+	worlds, err := m.List()
+	if err != nil || len(worlds) != 1 {
+		t.Errorf("%d worlds: %v", len(worlds), err)
+	}
+	if left, _ := filepath.Glob(filepath.Join(m.Dir(), "*.tmp")); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+	if gone, err := m.Prune(time.Hour); err != nil || len(gone) != 0 {
+		t.Errorf("pruned what was used: %v, %v", gone, err)
+	}
+	if gone, err := m.Prune(0); err != nil || len(gone) != 1 {
+		t.Errorf("pruned %v: %v", gone, err)
+	}
+	if _, err := m.Get(worlds[0].ID); !errors.Is(err, pyenv.ErrUnknown) {
+		t.Errorf("a world that was pruned: %v", err)
+	}
+}
+
+func TestImagesHaveRuntimes(t *testing.T) {
+	t.Parallel()
+	m := open(t, `
+[[runtime]]
+name = "mine"
+image = "my-image:.*"
+python = "3.11"
+packages = ["six"]
+`)
+	for image, want := range map[string]string{
+		"123.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.0-1-cpu-py3":  "scikit-learn-1.0 3.8",
+		"123.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:0.23-1-cpu-py3": "scikit-learn-0.23 3.7",
+		"sagemaker-xgboost:1.7-1": "xgboost-1.7 3.9",
+		"sagemaker-xgboost:3.0-5": "xgboost-3.0 3.10",
+		"763104351884.dkr.ecr.us-east-1.amazonaws.com/pytorch-training:2.1.0-cpu-py310-ubuntu20.04": "pytorch-2.1-python-3.10 3.10",
+		"python:3.12-slim":   "python-3.12 3.12",
+		"example/my-image:1": "mine 3.11",
+		"other:1":            "",
+	} {
+		got := ""
+		if r, ok := m.Find(image); ok {
+			got = r.Name + " " + r.Python
+		}
+		if got != want {
+			t.Errorf("%s: %q, want %q", image, got, want)
+		}
+	}
+	for text, want := range map[string]string{
+		"[[runtime]]\nname = \"a b\"\nimage = \"x\"\npython = \"3.11\"":                    "name 'a b'",
+		"[[runtime]]\nname = \"a\"\nimage = \"(\"\npython = \"3.11\"":                      "image '('",
+		"[[runtime]]\nname = \"a\"\nimage = \"x\"\npython = \"2.7\"":                       "python '2.7'",
+		"[[runtime]]\nname = \"a\"\nimage = \"x\"\npython = \"3.11\"\nas_of = \"once\"":    "as_of 'once'",
+		"[[runtime]]\nname = \"a\"\nimage = \"x\"\npython = \"3.11\"\npackage = [\"six\"]": "package is not a field",
+	} {
+		path := filepath.Join(t.TempDir(), "runtimes.toml")
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := pyenv.ReadTable(path); err == nil || !strings.Contains(fmt.Sprint(err), want) {
+			t.Errorf("%q: %v, want %q", text, err, want)
+		}
+	}
+}

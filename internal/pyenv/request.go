@@ -1,0 +1,108 @@
+package pyenv
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/mobula-ml/mobula/internal/tarball"
+)
+
+// A Request is what `pip install` or `pip uninstall` was asked for, with the contents of the files that it named.
+type Request struct {
+	Uninstall    bool     `json:"uninstall,omitempty"`
+	Packages     []string `json:"packages,omitempty"`
+	Requirements []string `json:"requirements,omitempty"` // contents of requirements files
+	Constraints  []string `json:"constraints,omitempty"`  // contents of constraints files
+	Options      []string `json:"options,omitempty"`      // of those in passed, as uv knows them
+	Files        []File   `json:"files,omitempty"`        // packages that lie in the host: archives, or folders as tar
+}
+
+// A File is a package that lies in the host.
+type File struct {
+	Name    string `json:"name"` // its base name, which tells the kind of archive
+	Folder  bool   `json:"folder,omitempty"`
+	Extras  string `json:"extras,omitempty"` // such as [all]
+	Content []byte `json:"content"`          // of the archive, or of a tar of the folder
+}
+
+func (r Request) verb() string {
+	if r.Uninstall {
+		return "uninstall"
+	}
+	return "install"
+}
+
+// check refuses what would lead uv elsewhere than to the packages that are named.
+func (r Request) check() error {
+	if len(r.Packages)+len(r.Requirements)+len(r.Files) == 0 {
+		return fmt.Errorf("nothing is named that should be %sed", r.verb())
+	}
+	for _, p := range r.Packages {
+		if strings.HasPrefix(p, "-") {
+			return fmt.Errorf("'%s' is no package", p)
+		}
+	}
+	for _, o := range r.Options {
+		name, _, _ := strings.Cut(o, "=")
+		if !slices.Contains(passed, name) {
+			return fmt.Errorf("option '%s' is not known", o)
+		}
+	}
+	return nil
+}
+
+func (r Request) describe() []string {
+	asked := slices.Clone(r.Packages)
+	for _, text := range r.Requirements {
+		for line := range strings.Lines(text) {
+			if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
+				asked = append(asked, line)
+			}
+		}
+	}
+	for _, f := range r.Files {
+		asked = append(asked, f.Name)
+	}
+	if r.Uninstall {
+		asked = append([]string{"without"}, asked...)
+	}
+	return asked
+}
+
+// uvArguments writes the files that uv shall read into dir and returns its arguments.
+func (r Request) uvArguments(dir string) ([]string, error) {
+	args := slices.Clone(r.Options)
+	for kind, texts := range map[string][]string{"--requirement": r.Requirements, "--constraint": r.Constraints} {
+		for i, text := range texts {
+			path := filepath.Join(dir, fmt.Sprintf("%s-%d.txt", strings.TrimLeft(kind, "-"), i))
+			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+				return nil, err
+			}
+			args = append(args, kind, path)
+		}
+	}
+	for i, f := range r.Files {
+		path, err := f.unpack(filepath.Join(dir, fmt.Sprintf("file-%d", i)))
+		if err != nil {
+			return nil, err
+		}
+		args = append(args, path+f.Extras)
+	}
+	return append(append(args, "--"), r.Packages...), nil
+}
+
+// unpack writes the file into dir and returns what uv is to install.
+func (f File) unpack(dir string) (string, error) {
+	path := filepath.Join(dir, filepath.Base(f.Name))
+	if f.Folder {
+		return path, tarball.Unpack(path, bytes.NewReader(f.Content))
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", err
+	}
+	return path, os.WriteFile(path, f.Content, 0o600)
+}

@@ -1,0 +1,1 @@
+"""The modules that scripts import: from sagemaker_containers.beta.framework import encoders, worker, …"""

@@ -1,0 +1,1 @@
+"""Holds the names of content types."""

@@ -1,0 +1,5 @@
+"""The media types that only this image knows."""
+X_LIBSVM = "text/x-libsvm"
+LIBSVM = "text/libsvm"
+X_PARQUET = "application/x-parquet"
+X_RECORDIO_PROTOBUF = "application/x-recordio-protobuf"
