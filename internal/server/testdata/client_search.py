@@ -101,6 +101,9 @@ def looking(job):
     query = {"MetricName": "loss", "ResourceArn": component["TrialComponentArn"], "MetricStat": "Last", "Period": "IterationNumber", "XAxisType": "IterationNumber", "Start": 7}
     series = metrics.batch_get_metrics(MetricQueries=[query, dict(query, MetricName="none")])["MetricQueryResults"]
     assert (series[0]["XAxisValues"], series[0]["MetricValues"]) == ([7, 8, 9], [3.5, 4, 4.5]) and series[1]["XAxisValues"] == []
+    rounds = metrics.batch_get_metrics(MetricQueries=[dict(query, MetricName="train:rmse", Start=0)])["MetricQueryResults"][0]
+    summary = next(m for m in component["Metrics"] if m["MetricName"] == "train:rmse")
+    assert rounds["XAxisValues"] == list(range(30)) and summary["Count"] == 30 and summary["Last"] == rounds["MetricValues"][-1], (rounds, summary)
     assert len(search("ExperimentTrialComponent", ("Metrics.loss.Max", "Equals", "4.5"))) == 1
     refused("ValidationException", sm.search, Resource="TrainingJob", SearchExpression={"Filters": [{"Name": "Colour", "Value": "red"}]})
     for kind in sm.meta.service_model.shape_for("ResourceType").enum:
