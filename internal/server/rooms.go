@@ -56,11 +56,11 @@ func (s *Server) openRooms(ctx context.Context, later func(func())) (err error) 
 	if err != nil {
 		s.Log.Warn("the built-in XGBoost image cannot train", "error", err)
 	}
-	r.jobs = jobs.New(jobs.Deps{DB: s.db, Engine: s.engine, Objects: objects, Keys: s.keys, Runner: s.runner, Python: s.python, World: s.World, Log: s.Log,
+	r.experiments = experiments.New(experiments.Deps{DB: s.db, World: s.World, Log: s.Log})
+	r.jobs = jobs.New(jobs.Deps{DB: s.db, Series: r.experiments, Engine: s.engine, Objects: objects, Keys: s.keys, Runner: s.runner, Python: s.python, World: s.World, Log: s.Log,
 		Dir: filepath.Join(s.Data, "jobs"), LogDir: s.logDir(), Socket: s.socket, Library: library, CPUs: s.CPUs, MemoryMiB: s.MemoryMiB})
 	trials := tuning.New(tuning.Deps{DB: s.db, Engine: s.engine, World: s.World, Log: s.Log, Jobs: r.jobs})
 	models := registry.New(registry.Deps{DB: s.db, Objects: objects, World: s.World})
-	r.experiments = experiments.New(experiments.Deps{DB: s.db, World: s.World, Log: s.Log})
 	support, err := pysupport.Install(filepath.Join(s.Data, "pysupport"))
 	if err != nil {
 		return err
