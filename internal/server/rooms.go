@@ -11,6 +11,7 @@ import (
 	"github.com/mobula-ml/mobula/internal/platform/account"
 	"github.com/mobula-ml/mobula/internal/platform/endpoints"
 	"github.com/mobula-ml/mobula/internal/platform/endpoints/serving"
+	"github.com/mobula-ml/mobula/internal/platform/endpoints/transform"
 	"github.com/mobula-ml/mobula/internal/platform/experiments"
 	"github.com/mobula-ml/mobula/internal/platform/featurestore"
 	"github.com/mobula-ml/mobula/internal/platform/jobs"
@@ -32,6 +33,7 @@ type rooms struct {
 	experiments *experiments.Service
 	pipelines   *pipelines.Service
 	endpoints   *endpoints.Service
+	transform   *transform.Service
 	lineage     *lineage.Service
 	all         []any
 }
@@ -64,10 +66,12 @@ func (s *Server) openRooms(ctx context.Context, later func(func())) (err error) 
 	hosts := &serving.Hosts{Deps: serving.Deps{Objects: objects, Runner: s.runner, Keys: s.keys, Python: s.python, Log: s.Log, Socket: s.socket, Library: library, Support: support}}
 	r.endpoints = endpoints.New(endpoints.Deps{DB: s.db, Engine: s.engine, Objects: objects, Keys: s.keys, Hosts: hosts, World: s.World, Log: s.Log, Registry: models,
 		Dir: filepath.Join(s.Data, "endpoints"), LogDir: s.logDir()})
+	r.transform = transform.New(transform.Deps{DB: s.db, Engine: s.engine, Objects: objects, Keys: s.keys, Hosts: hosts, Models: r.endpoints, World: s.World, Log: s.Log,
+		Dir: filepath.Join(s.Data, "transform"), LogDir: s.logDir()})
 	r.pipelines = pipelines.New(pipelines.Deps{DB: s.db, Engine: s.engine, Objects: objects, World: s.World, Log: s.Log, Jobs: r.jobs, Tuning: trials,
 		Registry: models, Models: r.endpoints, Experiments: r.experiments, Features: r.features})
 	r.lineage = lineage.New(lineage.Deps{DB: s.db, World: s.World, Log: s.Log, Features: r.features, Endpoints: r.endpoints})
-	r.all = []any{r.features, r.jobs, trials, models, r.experiments, r.pipelines, r.endpoints, r.lineage, &account.Service{DB: s.db}, &logs.Service{Dir: s.logDir()}}
+	r.all = []any{r.features, r.jobs, trials, models, r.experiments, r.pipelines, r.endpoints, r.transform, r.lineage, &account.Service{DB: s.db}, &logs.Service{Dir: s.logDir()}}
 
 	s3 := object.Handler(s.objects, object.HandlerOptions{BeforeRead: r.features.Flush, World: s.World, Log: s.Log,
 		Account: func(ctx context.Context) string { return identity.From(ctx).Account }})
@@ -94,6 +98,9 @@ func (s *Server) startRooms(ctx context.Context, later func(func())) error {
 		return err
 	}
 	later(s.rooms.endpoints.Stop)
+	if err := s.rooms.transform.Start(ctx); err != nil {
+		return err
+	}
 	if err := s.rooms.experiments.Start(ctx); err != nil {
 		return err
 	}
