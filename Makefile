@@ -32,6 +32,10 @@ test: setup-test build ## run every test
 	$(GO) test -timeout 15m ./...
 	cd internal/sdktest && $(GO) test ./...
 
+.PHONY: notebooks
+notebooks: setup build ## run the notebooks of SAMPLE=folder, unchanged (NOTEBOOK=4 for one; DATA=folder keeps the server's data there)
+	DATA=$(DATA) scripts/notebooks $(SAMPLE) $(NOTEBOOK)
+
 .PHONY: bench
 bench: setup-test build ## measure Mobula and its peers in one run (see docs/benchmarks.md)
 	bench/run $(BENCH)

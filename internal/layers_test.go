@@ -23,7 +23,7 @@ var layers = [][]string{
 	{"internal/identity"},
 	{"internal/durable"},
 	{"internal/platform/..."},
-	{"internal/wire"},
+	{"internal/wire", "internal/gateway"},
 	{"internal/server"},
 	{"mobulatest", "examples/..."},
 	{"cmd/..."},

@@ -8,7 +8,7 @@ import (
 	"sync"
 )
 
-// An Objective tries the values of a trial and returns its metric.
+// An Objective tries the values of a trial and returns its metric. It may tell the metric of every epoch with the trial's Report.
 type Objective func(ctx context.Context, t Trial) (metric float64, err error)
 
 // Options of a search.
@@ -16,12 +16,17 @@ type Options struct {
 	Space    Space
 	Strategy Strategy // Defaults to Random.
 	Goal     Goal     // Defaults to Minimize.
-	Trials   int      // how many to try
+	Trials   int      // how many to try. Defaults to all, where the strategy is Grid.
 	Parallel int      // how many at a time. Defaults to 1.
+	// Stopper stops trials that do not promise much. Defaults to the strategy if it is one, else to none.
+	Stopper Stopper
 	// Failures is how many trials may fail before the search is given up. Defaults to all of them.
 	Failures int
 	// Target ends the search when a metric is at least as good. Defaults to none.
 	Target *float64
+	// Earlier and Related are the trials of other searches, see State. Default to none.
+	Earlier []Trial
+	Related [][]Trial
 	// Progress is called after every trial, by one goroutine at a time.
 	Progress func(ended Trial, best *Trial)
 }
@@ -37,28 +42,34 @@ var ErrNoResult = errors.New("no trial gave a metric")
 
 // Run tries trials until there are enough, the target is met, too many have failed, or ctx ends. With what it has by then it returns the error.
 func Run(ctx context.Context, objective Objective, o Options) (*Result, error) {
-	if err := o.defaults(); err != nil {
+	s, err := NewStudy(o)
+	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	s := &search{o: o, trials: make([]*Trial, o.Trials)}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	var wg sync.WaitGroup
-	for range min(o.Parallel, o.Trials) {
+	var progress sync.Mutex
+	for range min(s.o.Parallel, s.o.Trials) {
 		wg.Go(func() {
 			for ctx.Err() == nil {
-				t, ok := s.next()
-				if !ok {
+				t, err := s.Ask()
+				if errors.Is(err, ErrExhausted) {
 					return
 				}
-				if t.Err == nil {
-					t.Metric, t.Err = try(ctx, objective, *t)
+				if err != nil {
+					cancel(fmt.Errorf("choose trial %d: %w", t.Number, err))
+					return
 				}
-				if ctx.Err() != nil {
-					return // what is cut short by the end of the search is no result
+				t.report = func(metric float64) bool { stop, _ := s.Report(t.Number, metric); return stop }
+				metric, err := try(ctx, objective, t)
+				progress.Lock()
+				if ctx.Err() == nil { // what is cut short by the end of the search is no result
+					s.ended(t.Number, metric, err)
 				}
-				if s.end(t) {
-					cancel()
+				progress.Unlock()
+				if s.over() {
+					cancel(nil)
 				}
 			}
 		})
@@ -67,15 +78,33 @@ func Run(ctx context.Context, objective Objective, o Options) (*Result, error) {
 	return s.result(context.Cause(ctx))
 }
 
+// ended tells the end of a trial to the study and to whoever follows it.
+func (s *Study) ended(number int, metric float64, err error) {
+	if s.Tell(number, metric, err) == nil && s.o.Progress != nil {
+		s.o.Progress(s.Trials()[number], s.Best())
+	}
+}
+
 func (o *Options) defaults() error {
 	if err := o.Space.Check(); err != nil {
 		return err
 	}
+	if o.Strategy == nil {
+		o.Strategy = Random{}
+	}
+	if g, ok := o.Strategy.(Grid); ok && o.Trials == 0 {
+		o.Trials = g.Size(o.Space)
+	}
 	if o.Trials < 1 {
 		return fmt.Errorf("trials %d must be at least 1", o.Trials)
 	}
-	if o.Strategy == nil {
-		o.Strategy = Random{}
+	if c, ok := o.Strategy.(interface{ Check() error }); ok {
+		if err := c.Check(); err != nil {
+			return err
+		}
+	}
+	if o.Stopper == nil {
+		o.Stopper, _ = o.Strategy.(Stopper)
 	}
 	if o.Goal == "" {
 		o.Goal = Minimize
@@ -102,76 +131,24 @@ func try(ctx context.Context, objective Objective, t Trial) (metric float64, err
 			err = fmt.Errorf("panic: %v", p)
 		}
 	}()
-	metric, err = objective(ctx, t)
-	if err == nil && math.IsNaN(metric) {
-		err = errors.New("the metric is not a number")
-	}
-	return metric, err
+	return objective(ctx, t)
 }
 
-// A search is the state of Run.
-type search struct {
-	o Options
-
-	mu      sync.Mutex
-	trials  []*Trial
-	started int
-	ended   []Trial
-	best    *Trial
-	failed  int
-	done    bool // by the target
-	lost    error
-}
-
-func (s *search) next() (*Trial, bool) {
+// result is what the study has come to; cause is why its context ended, or nil.
+func (s *Study) result(cause error) (*Result, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.started == len(s.trials) {
-		return nil, false
-	}
-	t := &Trial{Number: s.started}
-	s.started++
-	t.Params, t.Err = s.o.Strategy.Suggest(s.o.Space, s.ended, t.Number)
-	return t, true
-}
-
-// end notes a trial and says whether the search is over.
-func (s *search) end(t *Trial) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.trials[t.Number] = t
-	s.ended = append(s.ended, *t)
-	switch {
-	case t.Err != nil:
-		if s.failed++; s.failed >= s.o.Failures && s.failed < len(s.trials) {
-			s.lost = fmt.Errorf("%d trials failed, the last one: %w", s.failed, t.Err)
-		}
-	case s.best == nil || s.better(t):
-		s.best = t
-		s.done = s.o.Target != nil && !s.o.Goal.Better(*s.o.Target, t.Metric)
-	}
-	if s.o.Progress != nil {
-		s.o.Progress(*t, s.best)
-	}
-	return s.done || s.lost != nil
-}
-
-// better prefers the earlier of two that are equal, so that the best does not depend on which ended first.
-func (s *search) better(t *Trial) bool {
-	return s.o.Goal.Better(t.Metric, s.best.Metric) || t.Metric == s.best.Metric && t.Number < s.best.Number
-}
-
-func (s *search) result(cause error) (*Result, error) {
 	r := &Result{}
 	var last error
 	for _, t := range s.trials {
-		if t != nil {
-			r.Trials = append(r.Trials, *t)
+		if !t.Running {
+			r.Trials = append(r.Trials, t)
 			last = errors.Join(last, t.Err)
 		}
 	}
-	if s.best != nil {
-		r.Best = *s.best
+	best := s.bestNow()
+	if best != nil {
+		r.Best = *best
 	}
 	switch {
 	case s.lost != nil:
@@ -180,7 +157,7 @@ func (s *search) result(cause error) (*Result, error) {
 		return r, nil
 	case cause != nil:
 		return r, cause
-	case s.best == nil:
+	case best == nil:
 		return r, fmt.Errorf("%w: %w", ErrNoResult, last)
 	}
 	return r, nil

@@ -11,7 +11,7 @@ import (
 // A Scaling says how the values of a range are spread.
 type Scaling string
 
-// The scalings. Auto is Linear, as it is in SageMaker for the strategies that do not learn a scaling.
+// The scalings. Auto is Linear, but for Bayesian, which learns from the trials whether Linear or Logarithmic fits better.
 const (
 	Auto               Scaling = "Auto"
 	Linear             Scaling = "Linear"
@@ -114,20 +114,33 @@ func (r Range) check() error {
 
 // At returns the value at u of the range, for u from 0 to below 1, as SageMaker writes it.
 func (r Range) At(u float64) string {
-	switch r.Kind {
-	case Categorical:
+	if r.Kind == Categorical {
 		return r.Values[min(int(u*float64(len(r.Values))), len(r.Values)-1)]
-	case Integer:
-		low, high := r.Min-0.5, r.Max+0.5 // every whole number gets the same share
-		if r.Scaling == Logarithmic {
-			low = max(low, r.Min/2)
-		}
-		return strconv.FormatInt(int64(math.Round(clamp(r.scale(u, low, high), r.Min, r.Max))), 10)
 	}
-	return strconv.FormatFloat(clamp(r.scale(u, r.Min, r.Max), r.Min, r.Max), 'g', -1, 64)
+	return r.text(clamp(r.scale(u), r.Min, r.Max))
 }
 
-func (r Range) scale(u, low, high float64) float64 {
+func (r Range) text(x float64) string {
+	if r.Kind == Integer {
+		return strconv.FormatInt(int64(math.Round(x)), 10)
+	}
+	return strconv.FormatFloat(x, 'g', -1, 64)
+}
+
+// bounds are those between which u goes: of an Integer range a half further out, so that every whole number gets the same share.
+func (r Range) bounds() (low, high float64) {
+	if r.Kind != Integer {
+		return r.Min, r.Max
+	}
+	low, high = r.Min-0.5, r.Max+0.5
+	if r.Scaling == Logarithmic {
+		low = max(low, r.Min/2)
+	}
+	return low, high
+}
+
+func (r Range) scale(u float64) float64 {
+	low, high := r.bounds()
 	switch r.Scaling {
 	case Logarithmic:
 		return math.Exp(math.Log(low) + u*(math.Log(high)-math.Log(low)))
@@ -137,7 +150,40 @@ func (r Range) scale(u, low, high float64) float64 {
 	return low + u*(high-low)
 }
 
+// bend maps a value to where the scaling is even.
+func (r Range) bend(x float64) float64 {
+	switch r.Scaling {
+	case Logarithmic:
+		return math.Log(x)
+	case ReverseLogarithmic:
+		return -math.Log(1 - x)
+	}
+	return x
+}
+
 func clamp(x, low, high float64) float64 { return math.Max(low, math.Min(high, x)) }
+
+// Place is where a value lies in the range, from 0 to 1: At's inverse. For a Categorical range it is the middle of the value's share.
+func (r Range) Place(value string) (float64, error) {
+	if r.Kind == Categorical {
+		i := slices.Index(r.Values, value)
+		if i < 0 {
+			return 0, fmt.Errorf("value '%s' of %s must be one of [%s]", value, r.Name, strings.Join(r.Values, ", "))
+		}
+		return (float64(i) + 0.5) / float64(len(r.Values)), nil
+	}
+	x, err := strconv.ParseFloat(value, 64)
+	if err != nil || math.IsNaN(x) {
+		return 0, fmt.Errorf("value '%s' of %s must be a number", value, r.Name)
+	}
+	low, high := r.bounds()
+	x = clamp(x, r.Min, r.Max)
+	from, to := r.bend(low), r.bend(high)
+	if from == to {
+		return 0.5, nil
+	}
+	return (r.bend(x) - from) / (to - from), nil
+}
 
 // Has says whether a value is one that the range could give.
 func (r Range) Has(value string) bool {

@@ -57,11 +57,11 @@ func TestValuesLieInTheirRangeAndFollowFromSeedAndNumber(t *testing.T) {
 			{Name: "log", Kind: tune.Continuous, Min: 1e-6, Max: math.Abs(high) + 1, Scaling: tune.Logarithmic},
 			{Name: "logint", Kind: tune.Integer, Min: 1, Max: math.Abs(high) + 1, Scaling: tune.Logarithmic},
 			{Name: "rev", Kind: tune.Continuous, Min: 0, Max: 0.999, Scaling: tune.ReverseLogarithmic}}
-		one, err := tune.Random{Seed: seed}.Suggest(space, nil, int(number))
+		one, err := tune.Random{Seed: seed}.Suggest(tune.State{Space: space}, int(number))
 		if err != nil {
 			return false
 		}
-		again, _ := tune.Random{Seed: seed}.Suggest(space[:2], []tune.Trial{{}}, int(number))
+		again, _ := tune.Random{Seed: seed}.Suggest(tune.State{Space: space[:2], Trials: []tune.Trial{{}}}, int(number))
 		for _, r := range space {
 			if !r.Has(one[r.Name]) {
 				t.Logf("%s = %s is outside %v to %v", r.Name, one[r.Name], r.Min, r.Max)
@@ -79,7 +79,7 @@ func TestIntegersAreSpreadEvenly(t *testing.T) {
 	t.Parallel()
 	count := map[string]int{}
 	for n := range 8000 {
-		p, _ := tune.Random{Seed: 3}.Suggest(tune.Space{tune.Int("d", 1, 8)}, nil, n)
+		p, _ := tune.Random{Seed: 3}.Suggest(tune.State{Space: tune.Space{tune.Int("d", 1, 8)}}, n)
 		count[p["d"]]++
 	}
 	for v, n := range count {

@@ -3,12 +3,17 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 
+	"github.com/mobula-ml/mobula/internal/gateway"
 	"github.com/mobula-ml/mobula/internal/server"
 )
 
-// env prints the exports for a shell.
+// env prints, for a shell, what differs between its environment and the one that exec gives to a command.
 func env(_ context.Context, args []string) error {
 	var data string
 	f := newFlags("env", "[--data DIR]", "Prints what makes the AWS clients of a shell use the server of a data folder:  eval \"$(mobula env)\"")
@@ -16,14 +21,27 @@ func env(_ context.Context, args []string) error {
 	if err := parse(f, args); err != nil {
 		return err
 	}
+	data, err := filepath.Abs(data)
+	if err != nil {
+		return err
+	}
 	a, c, err := server.Find(data)
 	if err != nil {
 		return err
 	}
-	for _, x := range [][2]string{{"AWS_ENDPOINT_URL", a.URL}, {"AWS_ACCESS_KEY_ID", c.AccessKeyID}, {"AWS_SECRET_ACCESS_KEY", c.SecretAccessKey},
-		{"AWS_REGION", a.Region}, {"AWS_DEFAULT_REGION", a.Region}} {
-		fmt.Printf("export %s='%s'\n", x[0], strings.ReplaceAll(x[1], "'", `'\''`))
+	environment := clientEnvironment(os.Environ(), data, gateway.BundlePath(server.GatewayDir(data)), a, c)
+	for _, name := range slices.Sorted(maps.Keys(environment)) {
+		if value, was := os.LookupEnv(name); !was || value != environment[name] {
+			fmt.Printf("export %s='%s'\n", name, strings.ReplaceAll(environment[name], "'", `'\''`))
+		}
 	}
-	fmt.Println("unset AWS_SESSION_TOKEN AWS_PROFILE")
+	fmt.Print("unset AWS_SESSION_TOKEN AWS_PROFILE") // which a shell may have although it does not export them
+	for _, entry := range os.Environ() {
+		name, _, _ := strings.Cut(entry, "=")
+		if _, stays := environment[name]; !stays && name != "AWS_SESSION_TOKEN" && name != "AWS_PROFILE" {
+			fmt.Print(" ", name)
+		}
+	}
+	fmt.Println()
 	return nil
 }

@@ -20,9 +20,9 @@ func newFlags(name, arguments, does string) *flag.FlagSet {
 	return f
 }
 
-// parse is parseWithRest for a command that takes no arguments but flags.
+// parse is parseFlags for a command that takes no arguments but flags.
 func parse(f *flag.FlagSet, args []string) error {
-	if err := parseWithRest(f, args); err != nil {
+	if err := parseFlags(f, args); err != nil {
 		return err
 	}
 	if f.NArg() > 0 {
@@ -31,8 +31,8 @@ func parse(f *flag.FlagSet, args []string) error {
 	return nil
 }
 
-// parseWithRest reads the flags over the environment: --x-y is MOBULA_X_Y there.
-func parseWithRest(f *flag.FlagSet, args []string) error {
+// parseFlags reads the flags over the environment, where --x-y is MOBULA_X_Y, and leaves what follows them in f.Args.
+func parseFlags(f *flag.FlagSet, args []string) error {
 	var err error
 	f.VisitAll(func(x *flag.Flag) {
 		name := "MOBULA_" + strings.ToUpper(strings.ReplaceAll(x.Name, "-", "_"))

@@ -32,7 +32,9 @@ func commands() []command {
 	return []command{
 		{"up", "serve the API until Ctrl-C", up},
 		{"demo", "run the house-price workflow on a server of its own, and show it", demo},
+		{"exec", "run a command whose AWS clients use the server", execute},
 		{"env", "print what makes a shell's AWS clients use the server", env},
+		{"explain", "say why a step of a pipeline ran, or whose result was taken", explain},
 		{"runtime", "list, build, show, add and prune the Python worlds that images get", runtimes},
 		{"doctor", "say what this machine can do for Mobula, and what to allow", doctor},
 		{"version", "print the version", func(context.Context, []string) error { fmt.Println("mobula", version); return nil }},
@@ -47,8 +49,11 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := dispatch(ctx, os.Args[1:])
 	stop()
+	var ended *endedError
 	switch {
 	case err == nil || errors.Is(err, flag.ErrHelp):
+	case errors.As(err, &ended):
+		os.Exit(ended.code)
 	case errors.Is(err, context.Canceled):
 		os.Exit(130)
 	default:

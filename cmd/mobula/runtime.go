@@ -36,7 +36,7 @@ func runtimeFlags(name, arguments, does string, args []string, more func(f *flag
 	if more != nil {
 		more(f)
 	}
-	if err := parseWithRest(f, args); err != nil {
+	if err := parseFlags(f, args); err != nil {
 		return nil, "", nil, err
 	}
 	table := filepath.Join(data, "runtimes.toml")

@@ -58,7 +58,7 @@ func ClientFromEnv() (*Client, error) {
 }
 
 // signingName is the service in the credential scope.
-var signingName = map[string]string{"sagemaker": "sagemaker", "runtime": "sagemaker", "featurestore": "sagemaker", "metrics": "sagemaker",
+var signingName = map[string]string{"sagemaker": "sagemaker", "runtime": "sagemaker", "featurestore": "sagemaker", "metrics": "sagemaker", "sqs": "sqs", "lambda": "lambda",
 	"logs": "logs", "sts": "sts", "iam": "iam"}
 
 var signer = v4.NewSigner()

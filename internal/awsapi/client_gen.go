@@ -2279,3 +2279,90 @@ func (c *Client) GetCallerIdentity(ctx context.Context, in *GetCallerIdentityReq
 func (c *Client) GetRole(ctx context.Context, in *GetRoleRequest) (*GetRoleResponse, error) {
 	return call(ctx, c, &Operations[441], in, new(GetRoleResponse))
 }
+
+// SimulatePrincipalPolicy calls the operation of that name.
+func (c *Client) SimulatePrincipalPolicy(ctx context.Context, in *SimulatePrincipalPolicyRequest) (*SimulatePolicyResponse, error) {
+	return call(ctx, c, &Operations[442], in, new(SimulatePolicyResponse))
+}
+
+// CreateQueue calls the operation of that name.
+func (c *Client) CreateQueue(ctx context.Context, in *CreateQueueRequest) (*CreateQueueResult, error) {
+	return call(ctx, c, &Operations[443], in, new(CreateQueueResult))
+}
+
+// DeleteMessage calls the operation of that name.
+func (c *Client) DeleteMessage(ctx context.Context, in *DeleteMessageRequest) error {
+	_, err := call(ctx, c, &Operations[444], in, new(struct{}))
+	return err
+}
+
+// DeleteQueue calls the operation of that name.
+func (c *Client) DeleteQueue(ctx context.Context, in *DeleteQueueRequest) error {
+	_, err := call(ctx, c, &Operations[445], in, new(struct{}))
+	return err
+}
+
+// GetQueueAttributes calls the operation of that name.
+func (c *Client) GetQueueAttributes(ctx context.Context, in *GetQueueAttributesRequest) (*GetQueueAttributesResult, error) {
+	return call(ctx, c, &Operations[446], in, new(GetQueueAttributesResult))
+}
+
+// GetQueueUrl calls the operation of that name.
+func (c *Client) GetQueueUrl(ctx context.Context, in *GetQueueUrlRequest) (*GetQueueUrlResult, error) {
+	return call(ctx, c, &Operations[447], in, new(GetQueueUrlResult))
+}
+
+// ListQueues calls the operation of that name.
+func (c *Client) ListQueues(ctx context.Context, in *ListQueuesRequest) (*ListQueuesResult, error) {
+	return call(ctx, c, &Operations[448], in, new(ListQueuesResult))
+}
+
+// ReceiveMessage calls the operation of that name.
+func (c *Client) ReceiveMessage(ctx context.Context, in *ReceiveMessageRequest) (*ReceiveMessageResult, error) {
+	return call(ctx, c, &Operations[449], in, new(ReceiveMessageResult))
+}
+
+// SendMessage calls the operation of that name.
+func (c *Client) SendMessage(ctx context.Context, in *SendMessageRequest) (*SendMessageResult, error) {
+	return call(ctx, c, &Operations[450], in, new(SendMessageResult))
+}
+
+// CreateFunction calls the operation of that name.
+func (c *Client) CreateFunction(ctx context.Context, in *CreateFunctionRequest) (*FunctionConfiguration, error) {
+	return call(ctx, c, &Operations[451], in, new(FunctionConfiguration))
+}
+
+// DeleteFunction calls the operation of that name.
+func (c *Client) DeleteFunction(ctx context.Context, in *DeleteFunctionRequest) (*DeleteFunctionResponse, error) {
+	return call(ctx, c, &Operations[452], in, new(DeleteFunctionResponse))
+}
+
+// GetFunction calls the operation of that name.
+func (c *Client) GetFunction(ctx context.Context, in *GetFunctionRequest) (*GetFunctionResponse, error) {
+	return call(ctx, c, &Operations[453], in, new(GetFunctionResponse))
+}
+
+// GetFunctionConfiguration calls the operation of that name.
+func (c *Client) GetFunctionConfiguration(ctx context.Context, in *GetFunctionConfigurationRequest) (*FunctionConfiguration, error) {
+	return call(ctx, c, &Operations[454], in, new(FunctionConfiguration))
+}
+
+// Invoke calls the operation of that name.
+func (c *Client) Invoke(ctx context.Context, in *InvocationRequest) (*InvocationResponse, error) {
+	return call(ctx, c, &Operations[455], in, new(InvocationResponse))
+}
+
+// ListFunctions calls the operation of that name.
+func (c *Client) ListFunctions(ctx context.Context, in *ListFunctionsRequest) (*ListFunctionsResponse, error) {
+	return call(ctx, c, &Operations[456], in, new(ListFunctionsResponse))
+}
+
+// UpdateFunctionCode calls the operation of that name.
+func (c *Client) UpdateFunctionCode(ctx context.Context, in *UpdateFunctionCodeRequest) (*FunctionConfiguration, error) {
+	return call(ctx, c, &Operations[457], in, new(FunctionConfiguration))
+}
+
+// UpdateFunctionConfiguration calls the operation of that name.
+func (c *Client) UpdateFunctionConfiguration(ctx context.Context, in *UpdateFunctionConfigurationRequest) (*FunctionConfiguration, error) {
+	return call(ctx, c, &Operations[458], in, new(FunctionConfiguration))
+}

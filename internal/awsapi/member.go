@@ -2,6 +2,7 @@ package awsapi
 
 import (
 	"encoding/json"
+	"reflect"
 	"time"
 )
 
@@ -41,4 +42,17 @@ func Encode(structure any) json.RawMessage {
 		panic("a structure of the API can be encoded: " + err.Error())
 	}
 	return b
+}
+
+// Same makes a structure of the members that another has under the same name and type.
+func Same[T any](from any) *T {
+	to := new(T)
+	source, target := reflect.Indirect(reflect.ValueOf(from)), reflect.ValueOf(to).Elem()
+	for i := range target.NumField() {
+		f := target.Type().Field(i)
+		if v := source.FieldByName(f.Name); v.IsValid() && v.Type() == f.Type {
+			target.Field(i).Set(v)
+		}
+	}
+	return to
 }

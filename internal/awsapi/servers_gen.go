@@ -2213,3 +2213,88 @@ type GetCallerIdentityServer interface {
 type GetRoleServer interface {
 	GetRole(context.Context, *GetRoleRequest) (*GetRoleResponse, error)
 }
+
+// SimulatePrincipalPolicyServer serves SimulatePrincipalPolicy.
+type SimulatePrincipalPolicyServer interface {
+	SimulatePrincipalPolicy(context.Context, *SimulatePrincipalPolicyRequest) (*SimulatePolicyResponse, error)
+}
+
+// CreateQueueServer serves CreateQueue.
+type CreateQueueServer interface {
+	CreateQueue(context.Context, *CreateQueueRequest) (*CreateQueueResult, error)
+}
+
+// DeleteMessageServer serves DeleteMessage.
+type DeleteMessageServer interface {
+	DeleteMessage(context.Context, *DeleteMessageRequest) error
+}
+
+// DeleteQueueServer serves DeleteQueue.
+type DeleteQueueServer interface {
+	DeleteQueue(context.Context, *DeleteQueueRequest) error
+}
+
+// GetQueueAttributesServer serves GetQueueAttributes.
+type GetQueueAttributesServer interface {
+	GetQueueAttributes(context.Context, *GetQueueAttributesRequest) (*GetQueueAttributesResult, error)
+}
+
+// GetQueueUrlServer serves GetQueueUrl.
+type GetQueueUrlServer interface {
+	GetQueueUrl(context.Context, *GetQueueUrlRequest) (*GetQueueUrlResult, error)
+}
+
+// ListQueuesServer serves ListQueues.
+type ListQueuesServer interface {
+	ListQueues(context.Context, *ListQueuesRequest) (*ListQueuesResult, error)
+}
+
+// ReceiveMessageServer serves ReceiveMessage.
+type ReceiveMessageServer interface {
+	ReceiveMessage(context.Context, *ReceiveMessageRequest) (*ReceiveMessageResult, error)
+}
+
+// SendMessageServer serves SendMessage.
+type SendMessageServer interface {
+	SendMessage(context.Context, *SendMessageRequest) (*SendMessageResult, error)
+}
+
+// CreateFunctionServer serves CreateFunction.
+type CreateFunctionServer interface {
+	CreateFunction(context.Context, *CreateFunctionRequest) (*FunctionConfiguration, error)
+}
+
+// DeleteFunctionServer serves DeleteFunction.
+type DeleteFunctionServer interface {
+	DeleteFunction(context.Context, *DeleteFunctionRequest) (*DeleteFunctionResponse, error)
+}
+
+// GetFunctionServer serves GetFunction.
+type GetFunctionServer interface {
+	GetFunction(context.Context, *GetFunctionRequest) (*GetFunctionResponse, error)
+}
+
+// GetFunctionConfigurationServer serves GetFunctionConfiguration.
+type GetFunctionConfigurationServer interface {
+	GetFunctionConfiguration(context.Context, *GetFunctionConfigurationRequest) (*FunctionConfiguration, error)
+}
+
+// InvokeServer serves Invoke.
+type InvokeServer interface {
+	Invoke(context.Context, *InvocationRequest) (*InvocationResponse, error)
+}
+
+// ListFunctionsServer serves ListFunctions.
+type ListFunctionsServer interface {
+	ListFunctions(context.Context, *ListFunctionsRequest) (*ListFunctionsResponse, error)
+}
+
+// UpdateFunctionCodeServer serves UpdateFunctionCode.
+type UpdateFunctionCodeServer interface {
+	UpdateFunctionCode(context.Context, *UpdateFunctionCodeRequest) (*FunctionConfiguration, error)
+}
+
+// UpdateFunctionConfigurationServer serves UpdateFunctionConfiguration.
+type UpdateFunctionConfigurationServer interface {
+	UpdateFunctionConfiguration(context.Context, *UpdateFunctionConfigurationRequest) (*FunctionConfiguration, error)
+}

@@ -94,8 +94,8 @@ type AIRecommendation struct {
 }
 
 type AIRecommendationAdapterDetails struct {
-	ModelPackageArns []AIAdapterModelPackageEntry `json:"ModelPackageArns,omitempty"`
-	S3Uris           []AIAdapterS3Entry           `json:"S3Uris,omitempty"`
+	ModelPackageArns []AIAdapterModelPackageEntry `json:"ModelPackageArns,omitzero"`
+	S3Uris           []AIAdapterS3Entry           `json:"S3Uris,omitzero"`
 }
 
 type AIRecommendationComputeSpec struct {
@@ -171,7 +171,7 @@ type AIRecommendationPerformanceMetric struct {
 }
 
 type AIRecommendationPerformanceTarget struct {
-	Constraints []AIRecommendationConstraint `json:"Constraints,omitempty"`
+	Constraints []AIRecommendationConstraint `json:"Constraints,omitzero"`
 }
 
 type AIWorkloadConfigSummary struct {
@@ -195,6 +195,10 @@ type AIWorkloadInputDataConfig struct {
 
 type AIWorkloadS3DataSource struct {
 	S3Uri *string `json:"S3Uri,omitempty"`
+}
+
+type AcceleratorConfig struct {
+	AcceleratorMemorySize *int32 `json:"AcceleratorMemorySize,omitempty"`
 }
 
 type AcceleratorPartitionConfig struct {
@@ -242,7 +246,7 @@ type AddClusterNodeSpecification struct {
 
 type AddTagsInput struct {
 	ResourceArn *string `json:"ResourceArn,omitempty"`
-	Tags        []Tag   `json:"Tags,omitempty"`
+	Tags        []Tag   `json:"Tags,omitzero"`
 }
 
 type AddTagsOutput struct {
@@ -254,7 +258,7 @@ type AdditionalEnis struct {
 }
 
 type AdditionalInferenceSpecificationDefinition struct {
-	Containers                              []ModelPackageContainerDefinition `json:"Containers,omitempty"`
+	Containers                              []ModelPackageContainerDefinition `json:"Containers,omitzero"`
 	Description                             *string                           `json:"Description,omitempty"`
 	Name                                    *string                           `json:"Name,omitempty"`
 	SupportedContentTypes                   []string                          `json:"SupportedContentTypes,omitempty"`
@@ -325,7 +329,7 @@ type AlgorithmValidationProfile struct {
 }
 
 type AlgorithmValidationSpecification struct {
-	ValidationProfiles []AlgorithmValidationProfile `json:"ValidationProfiles,omitempty"`
+	ValidationProfiles []AlgorithmValidationProfile `json:"ValidationProfiles,omitzero"`
 	ValidationRole     *string                      `json:"ValidationRole,omitempty"`
 }
 
@@ -527,14 +531,14 @@ type AuthorizedUrl struct {
 }
 
 type AutoMLAlgorithmConfig struct {
-	AutoMLAlgorithms []string `json:"AutoMLAlgorithms,omitempty"`
+	AutoMLAlgorithms []string `json:"AutoMLAlgorithms,omitzero"`
 }
 
 type AutoMLCandidate struct {
 	CandidateName                 *string                                `json:"CandidateName,omitempty"`
 	CandidateProperties           *CandidateProperties                   `json:"CandidateProperties,omitempty"`
 	CandidateStatus               *string                                `json:"CandidateStatus,omitempty"`
-	CandidateSteps                []AutoMLCandidateStep                  `json:"CandidateSteps,omitempty"`
+	CandidateSteps                []AutoMLCandidateStep                  `json:"CandidateSteps,omitzero"`
 	CreationTime                  *Time                                  `json:"CreationTime,omitempty"`
 	EndTime                       *Time                                  `json:"EndTime,omitempty"`
 	FailureReason                 *string                                `json:"FailureReason,omitempty"`
@@ -704,12 +708,12 @@ type BatchAddClusterNodesError struct {
 type BatchAddClusterNodesRequest struct {
 	ClientToken *string                       `json:"ClientToken,omitempty"`
 	ClusterName *string                       `json:"ClusterName,omitempty"`
-	NodesToAdd  []AddClusterNodeSpecification `json:"NodesToAdd,omitempty"`
+	NodesToAdd  []AddClusterNodeSpecification `json:"NodesToAdd,omitzero"`
 }
 
 type BatchAddClusterNodesResponse struct {
-	Failed     []BatchAddClusterNodesError `json:"Failed,omitempty"`
-	Successful []NodeAdditionResult        `json:"Successful,omitempty"`
+	Failed     []BatchAddClusterNodesError `json:"Failed,omitzero"`
+	Successful []NodeAdditionResult        `json:"Successful,omitzero"`
 }
 
 type BatchDataCaptureConfig struct {
@@ -749,7 +753,7 @@ type BatchDescribeModelPackageError struct {
 }
 
 type BatchDescribeModelPackageInput struct {
-	ModelPackageArnList []string `json:"ModelPackageArnList,omitempty"`
+	ModelPackageArnList []string `json:"ModelPackageArnList,omitzero"`
 }
 
 type BatchDescribeModelPackageOutput struct {
@@ -770,7 +774,7 @@ type BatchDescribeModelPackageSummary struct {
 }
 
 type BatchGetMetricsRequest struct {
-	MetricQueries []MetricQuery `json:"MetricQueries,omitempty"`
+	MetricQueries []MetricQuery `json:"MetricQueries,omitzero"`
 }
 
 type BatchGetMetricsResponse struct {
@@ -787,24 +791,24 @@ type BatchGetRecordError struct {
 type BatchGetRecordIdentifier struct {
 	FeatureGroupName               *string  `json:"FeatureGroupName,omitempty"`
 	FeatureNames                   []string `json:"FeatureNames,omitempty"`
-	RecordIdentifiersValueAsString []string `json:"RecordIdentifiersValueAsString,omitempty"`
+	RecordIdentifiersValueAsString []string `json:"RecordIdentifiersValueAsString,omitzero"`
 }
 
 type BatchGetRecordRequest struct {
 	ExpirationTimeResponse *string                    `json:"ExpirationTimeResponse,omitempty"`
-	Identifiers            []BatchGetRecordIdentifier `json:"Identifiers,omitempty"`
+	Identifiers            []BatchGetRecordIdentifier `json:"Identifiers,omitzero"`
 }
 
 type BatchGetRecordResponse struct {
-	Errors                 []BatchGetRecordError        `json:"Errors,omitempty"`
-	Records                []BatchGetRecordResultDetail `json:"Records,omitempty"`
-	UnprocessedIdentifiers []BatchGetRecordIdentifier   `json:"UnprocessedIdentifiers,omitempty"`
+	Errors                 []BatchGetRecordError        `json:"Errors,omitzero"`
+	Records                []BatchGetRecordResultDetail `json:"Records,omitzero"`
+	UnprocessedIdentifiers []BatchGetRecordIdentifier   `json:"UnprocessedIdentifiers,omitzero"`
 }
 
 type BatchGetRecordResultDetail struct {
 	ExpiresAt                     *string        `json:"ExpiresAt,omitempty"`
 	FeatureGroupName              *string        `json:"FeatureGroupName,omitempty"`
-	Record                        []FeatureValue `json:"Record,omitempty"`
+	Record                        []FeatureValue `json:"Record,omitzero"`
 	RecordIdentifierValueAsString *string        `json:"RecordIdentifierValueAsString,omitempty"`
 }
 
@@ -814,7 +818,7 @@ type BatchPutMetricsError struct {
 }
 
 type BatchPutMetricsRequest struct {
-	MetricData         []RawMetricData `json:"MetricData,omitempty"`
+	MetricData         []RawMetricData `json:"MetricData,omitzero"`
 	TrialComponentName *string         `json:"TrialComponentName,omitempty"`
 }
 
@@ -889,7 +893,7 @@ type BatchTransformInput struct {
 
 type BatchWriteRecordEntry struct {
 	FeatureGroupName *string                  `json:"FeatureGroupName,omitempty"`
-	Record           []FeatureValue           `json:"Record,omitempty"`
+	Record           []FeatureValue           `json:"Record,omitzero"`
 	TargetStores     []string                 `json:"TargetStores,omitempty"`
 	TtlDuration      *FeatureStoreTtlDuration `json:"TtlDuration,omitempty"`
 }
@@ -901,13 +905,13 @@ type BatchWriteRecordError struct {
 }
 
 type BatchWriteRecordRequest struct {
-	Entries     []BatchWriteRecordEntry  `json:"Entries,omitempty"`
+	Entries     []BatchWriteRecordEntry  `json:"Entries,omitzero"`
 	TtlDuration *FeatureStoreTtlDuration `json:"TtlDuration,omitempty"`
 }
 
 type BatchWriteRecordResponse struct {
-	Errors             []BatchWriteRecordError `json:"Errors,omitempty"`
-	UnprocessedEntries []BatchWriteRecordEntry `json:"UnprocessedEntries,omitempty"`
+	Errors             []BatchWriteRecordError `json:"Errors,omitzero"`
+	UnprocessedEntries []BatchWriteRecordEntry `json:"UnprocessedEntries,omitzero"`
 }
 
 type BedrockCustomModelDeploymentMetadata struct {
@@ -984,6 +988,10 @@ type CanvasAppSettings struct {
 	WorkspaceSettings             *WorkspaceSettings             `json:"WorkspaceSettings,omitempty"`
 }
 
+type CapacityProviderConfig struct {
+	LambdaManagedInstancesCapacityProviderConfig *LambdaManagedInstancesCapacityProviderConfig `json:"LambdaManagedInstancesCapacityProviderConfig,omitempty"`
+}
+
 type CapacityReservation struct {
 	Arn  *string `json:"Arn,omitempty"`
 	Type *string `json:"Type,omitempty"`
@@ -1010,16 +1018,16 @@ type CaptureOption struct {
 
 type CategoricalParameter struct {
 	Name  *string  `json:"Name,omitempty"`
-	Value []string `json:"Value,omitempty"`
+	Value []string `json:"Value,omitzero"`
 }
 
 type CategoricalParameterRange struct {
 	Name   *string  `json:"Name,omitempty"`
-	Values []string `json:"Values,omitempty"`
+	Values []string `json:"Values,omitzero"`
 }
 
 type CategoricalParameterRangeSpecification struct {
-	Values []string `json:"Values,omitempty"`
+	Values []string `json:"Values,omitzero"`
 }
 
 type CfnCreateTemplateProvider struct {
@@ -1079,8 +1087,8 @@ type ChannelSpecification struct {
 	IsRequired                *bool    `json:"IsRequired,omitempty"`
 	Name                      *string  `json:"Name,omitempty"`
 	SupportedCompressionTypes []string `json:"SupportedCompressionTypes,omitempty"`
-	SupportedContentTypes     []string `json:"SupportedContentTypes,omitempty"`
-	SupportedInputModes       []string `json:"SupportedInputModes,omitempty"`
+	SupportedContentTypes     []string `json:"SupportedContentTypes,omitzero"`
+	SupportedInputModes       []string `json:"SupportedInputModes,omitzero"`
 }
 
 type CheckpointConfig struct {
@@ -1308,7 +1316,7 @@ type ClusterInstanceRequirementDetails struct {
 }
 
 type ClusterInstanceRequirements struct {
-	InstanceTypes []string `json:"InstanceTypes,omitempty"`
+	InstanceTypes []string `json:"InstanceTypes,omitzero"`
 }
 
 type ClusterInstanceStatusDetails struct {
@@ -1642,6 +1650,10 @@ type ComputeQuotaTarget struct {
 	TeamName        *string `json:"TeamName,omitempty"`
 }
 
+type Concurrency struct {
+	ReservedConcurrentExecutions *int32 `json:"ReservedConcurrentExecutions,omitempty"`
+}
+
 type ConditionStepMetadata struct {
 	Outcome *string `json:"Outcome,omitempty"`
 }
@@ -1669,6 +1681,12 @@ type ContainerDefinition struct {
 
 type ContainerMetricsConfig struct {
 	MetricsEndpoints []MetricsEndpoint `json:"MetricsEndpoints,omitempty"`
+}
+
+type ContextEntry struct {
+	ContextKeyName   *string  `json:"ContextKeyName,omitempty"`
+	ContextKeyType   *string  `json:"ContextKeyType,omitempty"`
+	ContextKeyValues []string `json:"ContextKeyValues,omitempty"`
 }
 
 type ContextSource struct {
@@ -1819,7 +1837,7 @@ type CreateAutoMLJobRequest struct {
 	AutoMLJobName                    *string                 `json:"AutoMLJobName,omitempty"`
 	AutoMLJobObjective               *AutoMLJobObjective     `json:"AutoMLJobObjective,omitempty"`
 	GenerateCandidateDefinitionsOnly *bool                   `json:"GenerateCandidateDefinitionsOnly,omitempty"`
-	InputDataConfig                  []AutoMLChannel         `json:"InputDataConfig,omitempty"`
+	InputDataConfig                  []AutoMLChannel         `json:"InputDataConfig,omitzero"`
 	ModelDeployConfig                *ModelDeployConfig      `json:"ModelDeployConfig,omitempty"`
 	OutputDataConfig                 *AutoMLOutputDataConfig `json:"OutputDataConfig,omitempty"`
 	ProblemType                      *string                 `json:"ProblemType,omitempty"`
@@ -1833,7 +1851,7 @@ type CreateAutoMLJobResponse struct {
 
 type CreateAutoMLJobV2Request struct {
 	AutoMLComputeConfig      *AutoMLComputeConfig     `json:"AutoMLComputeConfig,omitempty"`
-	AutoMLJobInputDataConfig []AutoMLJobChannel       `json:"AutoMLJobInputDataConfig,omitempty"`
+	AutoMLJobInputDataConfig []AutoMLJobChannel       `json:"AutoMLJobInputDataConfig,omitzero"`
 	AutoMLJobName            *string                  `json:"AutoMLJobName,omitempty"`
 	AutoMLJobObjective       *AutoMLJobObjective      `json:"AutoMLJobObjective,omitempty"`
 	AutoMLProblemTypeConfig  *AutoMLProblemTypeConfig `json:"AutoMLProblemTypeConfig,omitempty"`
@@ -1999,7 +2017,7 @@ type CreateDomainResponse struct {
 type CreateEdgeDeploymentPlanRequest struct {
 	DeviceFleetName        *string                     `json:"DeviceFleetName,omitempty"`
 	EdgeDeploymentPlanName *string                     `json:"EdgeDeploymentPlanName,omitempty"`
-	ModelConfigs           []EdgeDeploymentModelConfig `json:"ModelConfigs,omitempty"`
+	ModelConfigs           []EdgeDeploymentModelConfig `json:"ModelConfigs,omitzero"`
 	Stages                 []DeploymentStage           `json:"Stages,omitempty"`
 	Tags                   []Tag                       `json:"Tags,omitempty"`
 }
@@ -2010,7 +2028,7 @@ type CreateEdgeDeploymentPlanResponse struct {
 
 type CreateEdgeDeploymentStageRequest struct {
 	EdgeDeploymentPlanName *string           `json:"EdgeDeploymentPlanName,omitempty"`
-	Stages                 []DeploymentStage `json:"Stages,omitempty"`
+	Stages                 []DeploymentStage `json:"Stages,omitzero"`
 }
 
 type CreateEdgePackagingJobRequest struct {
@@ -2034,7 +2052,7 @@ type CreateEndpointConfigInput struct {
 	ExplainerConfig          *ExplainerConfig          `json:"ExplainerConfig,omitempty"`
 	KmsKeyId                 *string                   `json:"KmsKeyId,omitempty"`
 	MetricsConfig            *MetricsConfig            `json:"MetricsConfig,omitempty"`
-	ProductionVariants       []ProductionVariant       `json:"ProductionVariants,omitempty"`
+	ProductionVariants       []ProductionVariant       `json:"ProductionVariants,omitzero"`
 	ShadowProductionVariants []ProductionVariant       `json:"ShadowProductionVariants,omitempty"`
 	Tags                     []Tag                     `json:"Tags,omitempty"`
 	VpcConfig                *VpcConfig                `json:"VpcConfig,omitempty"`
@@ -2069,7 +2087,7 @@ type CreateExperimentResponse struct {
 type CreateFeatureGroupRequest struct {
 	Description                 *string             `json:"Description,omitempty"`
 	EventTimeFeatureName        *string             `json:"EventTimeFeatureName,omitempty"`
-	FeatureDefinitions          []FeatureDefinition `json:"FeatureDefinitions,omitempty"`
+	FeatureDefinitions          []FeatureDefinition `json:"FeatureDefinitions,omitzero"`
 	FeatureGroupName            *string             `json:"FeatureGroupName,omitempty"`
 	OfflineStoreConfig          *OfflineStoreConfig `json:"OfflineStoreConfig,omitempty"`
 	OnlineStoreConfig           *OnlineStoreConfig  `json:"OnlineStoreConfig,omitempty"`
@@ -2097,6 +2115,39 @@ type CreateFlowDefinitionResponse struct {
 	FlowDefinitionArn *string `json:"FlowDefinitionArn,omitempty"`
 }
 
+type CreateFunctionRequest struct {
+	AcceleratorConfig      *AcceleratorConfig       `json:"AcceleratorConfig,omitempty"`
+	Architectures          []string                 `json:"Architectures,omitempty"`
+	CapacityProviderConfig *CapacityProviderConfig  `json:"CapacityProviderConfig,omitempty"`
+	Code                   *FunctionCode            `json:"Code,omitempty"`
+	CodeSigningConfigArn   *string                  `json:"CodeSigningConfigArn,omitempty"`
+	DeadLetterConfig       *DeadLetterConfig        `json:"DeadLetterConfig,omitempty"`
+	Description            *string                  `json:"Description,omitempty"`
+	DurableConfig          *DurableConfig           `json:"DurableConfig,omitempty"`
+	Environment            *Environment             `json:"Environment,omitempty"`
+	EphemeralStorage       *EphemeralStorage        `json:"EphemeralStorage,omitempty"`
+	FileSystemConfigs      []LambdaFileSystemConfig `json:"FileSystemConfigs,omitempty"`
+	FunctionName           *string                  `json:"FunctionName,omitempty"`
+	Handler                *string                  `json:"Handler,omitempty"`
+	ImageConfig            *LambdaImageConfig       `json:"ImageConfig,omitempty"`
+	KMSKeyArn              *string                  `json:"KMSKeyArn,omitempty"`
+	Layers                 []string                 `json:"Layers,omitempty"`
+	LoggingConfig          *LoggingConfig           `json:"LoggingConfig,omitempty"`
+	MemorySize             *int32                   `json:"MemorySize,omitempty"`
+	PackageType            *string                  `json:"PackageType,omitempty"`
+	Publish                *bool                    `json:"Publish,omitempty"`
+	PublishTo              *string                  `json:"PublishTo,omitempty"`
+	Role                   *string                  `json:"Role,omitempty"`
+	Runtime                *string                  `json:"Runtime,omitempty"`
+	RuntimeConfig          *FunctionRuntimeConfig   `json:"RuntimeConfig,omitempty"`
+	SnapStart              *SnapStart               `json:"SnapStart,omitempty"`
+	Tags                   map[string]string        `json:"Tags,omitempty"`
+	TenancyConfig          *TenancyConfig           `json:"TenancyConfig,omitempty"`
+	Timeout                *int32                   `json:"Timeout,omitempty"`
+	TracingConfig          *TracingConfig           `json:"TracingConfig,omitempty"`
+	VpcConfig              *LambdaVpcConfig         `json:"VpcConfig,omitempty"`
+}
+
 type CreateHubContentPresignedUrlsRequest struct {
 	AccessConfig      *PresignedUrlAccessConfig `json:"AccessConfig,omitempty"`
 	HubContentName    *string                   `json:"HubContentName,omitempty"`
@@ -2108,7 +2159,7 @@ type CreateHubContentPresignedUrlsRequest struct {
 }
 
 type CreateHubContentPresignedUrlsResponse struct {
-	AuthorizedUrlConfigs []AuthorizedUrl `json:"AuthorizedUrlConfigs,omitempty"`
+	AuthorizedUrlConfigs []AuthorizedUrl `json:"AuthorizedUrlConfigs,omitzero"`
 	NextToken            *string         `json:"NextToken,omitempty"`
 }
 
@@ -2211,7 +2262,7 @@ type CreateInferenceExperimentRequest struct {
 	Description       *string                               `json:"Description,omitempty"`
 	EndpointName      *string                               `json:"EndpointName,omitempty"`
 	KmsKey            *string                               `json:"KmsKey,omitempty"`
-	ModelVariants     []ModelVariantConfig                  `json:"ModelVariants,omitempty"`
+	ModelVariants     []ModelVariantConfig                  `json:"ModelVariants,omitzero"`
 	Name              *string                               `json:"Name,omitempty"`
 	RoleArn           *string                               `json:"RoleArn,omitempty"`
 	Schedule          *InferenceExperimentSchedule          `json:"Schedule,omitempty"`
@@ -2242,7 +2293,7 @@ type CreateInferenceRecommendationsJobResponse struct {
 type CreateInferenceRouterInput struct {
 	ClientToken         *string         `json:"ClientToken,omitempty"`
 	InferenceRouterName *string         `json:"InferenceRouterName,omitempty"`
-	RoutingTargets      []RoutingTarget `json:"RoutingTargets,omitempty"`
+	RoutingTargets      []RoutingTarget `json:"RoutingTargets,omitzero"`
 	Tags                []Tag           `json:"Tags,omitempty"`
 }
 
@@ -2494,7 +2545,7 @@ type CreateOptimizationJobRequest struct {
 	DeploymentInstanceType  *string                      `json:"DeploymentInstanceType,omitempty"`
 	MaxInstanceCount        *int32                       `json:"MaxInstanceCount,omitempty"`
 	ModelSource             *OptimizationJobModelSource  `json:"ModelSource,omitempty"`
-	OptimizationConfigs     []OptimizationConfig         `json:"OptimizationConfigs,omitempty"`
+	OptimizationConfigs     []OptimizationConfig         `json:"OptimizationConfigs,omitzero"`
 	OptimizationEnvironment map[string]string            `json:"OptimizationEnvironment,omitempty"`
 	OptimizationJobName     *string                      `json:"OptimizationJobName,omitempty"`
 	OutputConfig            *OptimizationJobOutputConfig `json:"OutputConfig,omitempty"`
@@ -2627,6 +2678,16 @@ type CreateProjectInput struct {
 type CreateProjectOutput struct {
 	ProjectArn *string `json:"ProjectArn,omitempty"`
 	ProjectId  *string `json:"ProjectId,omitempty"`
+}
+
+type CreateQueueRequest struct {
+	Attributes map[string]string `json:"Attributes,omitempty"`
+	QueueName  *string           `json:"QueueName,omitempty"`
+	Tags       map[string]string `json:"tags,omitempty"`
+}
+
+type CreateQueueResult struct {
+	QueueUrl *string `json:"QueueUrl,omitempty"`
 }
 
 type CreateSpaceRequest struct {
@@ -2798,7 +2859,7 @@ type CreateWorkforceResponse struct {
 
 type CreateWorkteamRequest struct {
 	Description               *string                    `json:"Description,omitempty"`
-	MemberDefinitions         []MemberDefinition         `json:"MemberDefinitions,omitempty"`
+	MemberDefinitions         []MemberDefinition         `json:"MemberDefinitions,omitzero"`
 	NotificationConfiguration *NotificationConfiguration `json:"NotificationConfiguration,omitempty"`
 	Tags                      []Tag                      `json:"Tags,omitempty"`
 	WorkerAccessConfiguration *WorkerAccessConfiguration `json:"WorkerAccessConfiguration,omitempty"`

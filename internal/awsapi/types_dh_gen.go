@@ -4,7 +4,7 @@ package awsapi
 
 type DataCaptureConfig struct {
 	CaptureContentTypeHeader  *CaptureContentTypeHeader `json:"CaptureContentTypeHeader,omitempty"`
-	CaptureOptions            []CaptureOption           `json:"CaptureOptions,omitempty"`
+	CaptureOptions            []CaptureOption           `json:"CaptureOptions,omitzero"`
 	DestinationS3Uri          *string                   `json:"DestinationS3Uri,omitempty"`
 	EnableCapture             *bool                     `json:"EnableCapture,omitempty"`
 	InitialSamplingPercentage *int32                    `json:"InitialSamplingPercentage,omitempty"`
@@ -73,6 +73,10 @@ type DatasetDefinition struct {
 
 type DatasetSource struct {
 	DatasetArn *string `json:"DatasetArn,omitempty"`
+}
+
+type DeadLetterConfig struct {
+	TargetArn *string `json:"TargetArn,omitempty"`
 }
 
 type DebugHookConfig struct {
@@ -284,6 +288,15 @@ type DeleteFlowDefinitionRequest struct {
 type DeleteFlowDefinitionResponse struct {
 }
 
+type DeleteFunctionRequest struct {
+	FunctionName *string `json:"-"`
+	Qualifier    *string `json:"-"`
+}
+
+type DeleteFunctionResponse struct {
+	StatusCode *int32 `json:"-"`
+}
+
 type DeleteHubContentReferenceRequest struct {
 	HubContentName *string `json:"HubContentName,omitempty"`
 	HubContentType *string `json:"HubContentType,omitempty"`
@@ -350,6 +363,11 @@ type DeleteJobRequest struct {
 }
 
 type DeleteJobResponse struct {
+}
+
+type DeleteMessageRequest struct {
+	QueueUrl      *string `json:"QueueUrl,omitempty"`
+	ReceiptHandle *string `json:"ReceiptHandle,omitempty"`
 }
 
 type DeleteMlflowAppRequest struct {
@@ -442,6 +460,10 @@ type DeleteProjectInput struct {
 	ProjectName *string `json:"ProjectName,omitempty"`
 }
 
+type DeleteQueueRequest struct {
+	QueueUrl *string `json:"QueueUrl,omitempty"`
+}
+
 type DeleteRecordRequest struct {
 	DeletionMode                  *string  `json:"-"`
 	EventTime                     *string  `json:"-"`
@@ -461,7 +483,7 @@ type DeleteStudioLifecycleConfigRequest struct {
 
 type DeleteTagsInput struct {
 	ResourceArn *string  `json:"ResourceArn,omitempty"`
-	TagKeys     []string `json:"TagKeys,omitempty"`
+	TagKeys     []string `json:"TagKeys,omitzero"`
 }
 
 type DeleteTagsOutput struct {
@@ -552,7 +574,7 @@ type DeploymentStageStatusSummary struct {
 
 type DeregisterDevicesRequest struct {
 	DeviceFleetName *string  `json:"DeviceFleetName,omitempty"`
-	DeviceNames     []string `json:"DeviceNames,omitempty"`
+	DeviceNames     []string `json:"DeviceNames,omitzero"`
 }
 
 type DerivedInformation struct {
@@ -730,7 +752,7 @@ type DescribeAutoMLJobResponse struct {
 	EndTime                          *Time                        `json:"EndTime,omitempty"`
 	FailureReason                    *string                      `json:"FailureReason,omitempty"`
 	GenerateCandidateDefinitionsOnly *bool                        `json:"GenerateCandidateDefinitionsOnly,omitempty"`
-	InputDataConfig                  []AutoMLChannel              `json:"InputDataConfig,omitempty"`
+	InputDataConfig                  []AutoMLChannel              `json:"InputDataConfig,omitzero"`
 	LastModifiedTime                 *Time                        `json:"LastModifiedTime,omitempty"`
 	ModelDeployConfig                *ModelDeployConfig           `json:"ModelDeployConfig,omitempty"`
 	ModelDeployResult                *ModelDeployResult           `json:"ModelDeployResult,omitempty"`
@@ -749,7 +771,7 @@ type DescribeAutoMLJobV2Response struct {
 	AutoMLComputeConfig         *AutoMLComputeConfig         `json:"AutoMLComputeConfig,omitempty"`
 	AutoMLJobArn                *string                      `json:"AutoMLJobArn,omitempty"`
 	AutoMLJobArtifacts          *AutoMLJobArtifacts          `json:"AutoMLJobArtifacts,omitempty"`
-	AutoMLJobInputDataConfig    []AutoMLJobChannel           `json:"AutoMLJobInputDataConfig,omitempty"`
+	AutoMLJobInputDataConfig    []AutoMLJobChannel           `json:"AutoMLJobInputDataConfig,omitzero"`
 	AutoMLJobName               *string                      `json:"AutoMLJobName,omitempty"`
 	AutoMLJobObjective          *AutoMLJobObjective          `json:"AutoMLJobObjective,omitempty"`
 	AutoMLJobSecondaryStatus    *string                      `json:"AutoMLJobSecondaryStatus,omitempty"`
@@ -828,7 +850,7 @@ type DescribeClusterResponse struct {
 	ClusterStatus                  *string                                      `json:"ClusterStatus,omitempty"`
 	CreationTime                   *Time                                        `json:"CreationTime,omitempty"`
 	FailureMessage                 *string                                      `json:"FailureMessage,omitempty"`
-	InstanceGroups                 []ClusterInstanceGroupDetails                `json:"InstanceGroups,omitempty"`
+	InstanceGroups                 []ClusterInstanceGroupDetails                `json:"InstanceGroups,omitzero"`
 	NodeProvisioningMode           *string                                      `json:"NodeProvisioningMode,omitempty"`
 	NodeRecovery                   *string                                      `json:"NodeRecovery,omitempty"`
 	Orchestrator                   *ClusterOrchestrator                         `json:"Orchestrator,omitempty"`
@@ -1037,9 +1059,9 @@ type DescribeEdgeDeploymentPlanResponse struct {
 	EdgeDeploymentPlanName *string                        `json:"EdgeDeploymentPlanName,omitempty"`
 	EdgeDeploymentSuccess  *int32                         `json:"EdgeDeploymentSuccess,omitempty"`
 	LastModifiedTime       *Time                          `json:"LastModifiedTime,omitempty"`
-	ModelConfigs           []EdgeDeploymentModelConfig    `json:"ModelConfigs,omitempty"`
+	ModelConfigs           []EdgeDeploymentModelConfig    `json:"ModelConfigs,omitzero"`
 	NextToken              *string                        `json:"NextToken,omitempty"`
-	Stages                 []DeploymentStageStatusSummary `json:"Stages,omitempty"`
+	Stages                 []DeploymentStageStatusSummary `json:"Stages,omitzero"`
 }
 
 type DescribeEdgePackagingJobRequest struct {
@@ -1080,7 +1102,7 @@ type DescribeEndpointConfigOutput struct {
 	ExplainerConfig          *ExplainerConfig          `json:"ExplainerConfig,omitempty"`
 	KmsKeyId                 *string                   `json:"KmsKeyId,omitempty"`
 	MetricsConfig            *MetricsConfig            `json:"MetricsConfig,omitempty"`
-	ProductionVariants       []ProductionVariant       `json:"ProductionVariants,omitempty"`
+	ProductionVariants       []ProductionVariant       `json:"ProductionVariants,omitzero"`
 	ShadowProductionVariants []ProductionVariant       `json:"ShadowProductionVariants,omitempty"`
 	VpcConfig                *VpcConfig                `json:"VpcConfig,omitempty"`
 }
@@ -1134,7 +1156,7 @@ type DescribeFeatureGroupResponse struct {
 	Description                 *string                      `json:"Description,omitempty"`
 	EventTimeFeatureName        *string                      `json:"EventTimeFeatureName,omitempty"`
 	FailureReason               *string                      `json:"FailureReason,omitempty"`
-	FeatureDefinitions          []FeatureDefinition          `json:"FeatureDefinitions,omitempty"`
+	FeatureDefinitions          []FeatureDefinition          `json:"FeatureDefinitions,omitzero"`
 	FeatureGroupArn             *string                      `json:"FeatureGroupArn,omitempty"`
 	FeatureGroupName            *string                      `json:"FeatureGroupName,omitempty"`
 	FeatureGroupStatus          *string                      `json:"FeatureGroupStatus,omitempty"`
@@ -1345,7 +1367,7 @@ type DescribeInferenceExperimentResponse struct {
 	EndpointMetadata  *EndpointMetadata                     `json:"EndpointMetadata,omitempty"`
 	KmsKey            *string                               `json:"KmsKey,omitempty"`
 	LastModifiedTime  *Time                                 `json:"LastModifiedTime,omitempty"`
-	ModelVariants     []ModelVariantConfigSummary           `json:"ModelVariants,omitempty"`
+	ModelVariants     []ModelVariantConfigSummary           `json:"ModelVariants,omitzero"`
 	Name              *string                               `json:"Name,omitempty"`
 	RoleArn           *string                               `json:"RoleArn,omitempty"`
 	Schedule          *InferenceExperimentSchedule          `json:"Schedule,omitempty"`
@@ -1385,7 +1407,7 @@ type DescribeInferenceRouterOutput struct {
 	InferenceRouterArn  *string         `json:"InferenceRouterArn,omitempty"`
 	InferenceRouterName *string         `json:"InferenceRouterName,omitempty"`
 	LastModifiedTime    *Time           `json:"LastModifiedTime,omitempty"`
-	RoutingTargets      []RoutingTarget `json:"RoutingTargets,omitempty"`
+	RoutingTargets      []RoutingTarget `json:"RoutingTargets,omitzero"`
 	Status              *string         `json:"Status,omitempty"`
 	StatusReason        *string         `json:"StatusReason,omitempty"`
 }
@@ -1408,7 +1430,7 @@ type DescribeJobResponse struct {
 	LastModifiedTime           *Time                          `json:"LastModifiedTime,omitempty"`
 	RoleArn                    *string                        `json:"RoleArn,omitempty"`
 	SecondaryStatus            *string                        `json:"SecondaryStatus,omitempty"`
-	SecondaryStatusTransitions []JobSecondaryStatusTransition `json:"SecondaryStatusTransitions,omitempty"`
+	SecondaryStatusTransitions []JobSecondaryStatusTransition `json:"SecondaryStatusTransitions,omitzero"`
 	Tags                       []Tag                          `json:"Tags,omitempty"`
 }
 
@@ -1775,7 +1797,7 @@ type DescribeOptimizationJobResponse struct {
 	LastModifiedTime        *Time                        `json:"LastModifiedTime,omitempty"`
 	MaxInstanceCount        *int32                       `json:"MaxInstanceCount,omitempty"`
 	ModelSource             *OptimizationJobModelSource  `json:"ModelSource,omitempty"`
-	OptimizationConfigs     []OptimizationConfig         `json:"OptimizationConfigs,omitempty"`
+	OptimizationConfigs     []OptimizationConfig         `json:"OptimizationConfigs,omitzero"`
 	OptimizationEndTime     *Time                        `json:"OptimizationEndTime,omitempty"`
 	OptimizationEnvironment map[string]string            `json:"OptimizationEnvironment,omitempty"`
 	OptimizationJobArn      *string                      `json:"OptimizationJobArn,omitempty"`
@@ -2050,7 +2072,7 @@ type DescribeTrainingPlanExtensionHistoryRequest struct {
 
 type DescribeTrainingPlanExtensionHistoryResponse struct {
 	NextToken              *string                 `json:"NextToken,omitempty"`
-	TrainingPlanExtensions []TrainingPlanExtension `json:"TrainingPlanExtensions,omitempty"`
+	TrainingPlanExtensions []TrainingPlanExtension `json:"TrainingPlanExtensions,omitzero"`
 }
 
 type DescribeTrainingPlanRequest struct {
@@ -2355,6 +2377,12 @@ type DriftCheckModelQuality struct {
 	Statistics  *MetricsSource `json:"Statistics,omitempty"`
 }
 
+type DurableConfig struct {
+	ExecutionTimeout      *int32  `json:"ExecutionTimeout,omitempty"`
+	KMSKeyArn             *string `json:"KMSKeyArn,omitempty"`
+	RetentionPeriodInDays *int32  `json:"RetentionPeriodInDays,omitempty"`
+}
+
 type DynamicScalingConfiguration struct {
 	MaxCapacity      *int32          `json:"MaxCapacity,omitempty"`
 	MinCapacity      *int32          `json:"MinCapacity,omitempty"`
@@ -2580,6 +2608,10 @@ type EndpointSummary struct {
 	LastModifiedTime *Time   `json:"LastModifiedTime,omitempty"`
 }
 
+type Environment struct {
+	Variables map[string]string `json:"Variables,omitempty"`
+}
+
 type EnvironmentConfig struct {
 	FSxLustreConfig *FSxLustreConfig `json:"FSxLustreConfig,omitempty"`
 }
@@ -2587,6 +2619,11 @@ type EnvironmentConfig struct {
 type EnvironmentConfigDetails struct {
 	FSxLustreConfig *FSxLustreConfig `json:"FSxLustreConfig,omitempty"`
 	S3OutputPath    *string          `json:"S3OutputPath,omitempty"`
+}
+
+type EnvironmentError struct {
+	ErrorCode *string `json:"ErrorCode,omitempty"`
+	Message   *string `json:"Message,omitempty"`
 }
 
 type EnvironmentParameter struct {
@@ -2599,9 +2636,30 @@ type EnvironmentParameterRanges struct {
 	CategoricalParameterRanges []CategoricalParameter `json:"CategoricalParameterRanges,omitempty"`
 }
 
+type EnvironmentResponse struct {
+	Error     *EnvironmentError `json:"Error,omitempty"`
+	Variables map[string]string `json:"Variables,omitempty"`
+}
+
+type EphemeralStorage struct {
+	Size *int32 `json:"Size,omitempty"`
+}
+
 type ErrorInfo struct {
 	Code   *string `json:"Code,omitempty"`
 	Reason *string `json:"Reason,omitempty"`
+}
+
+type EvaluationResult struct {
+	EvalActionName                    *string                            `json:"EvalActionName,omitempty"`
+	EvalDecision                      *string                            `json:"EvalDecision,omitempty"`
+	EvalDecisionDetails               map[string]string                  `json:"EvalDecisionDetails,omitempty"`
+	EvalResourceName                  *string                            `json:"EvalResourceName,omitempty"`
+	MatchedStatements                 []Statement                        `json:"MatchedStatements,omitempty"`
+	MissingContextValues              []string                           `json:"MissingContextValues,omitempty"`
+	OrganizationsDecisionDetail       *OrganizationsDecisionDetail       `json:"OrganizationsDecisionDetail,omitempty"`
+	PermissionsBoundaryDecisionDetail *PermissionsBoundaryDecisionDetail `json:"PermissionsBoundaryDecisionDetail,omitempty"`
+	ResourceSpecificResults           []ResourceSpecificResult           `json:"ResourceSpecificResults,omitempty"`
 }
 
 type EventDetails struct {
@@ -2664,7 +2722,7 @@ type ExtendTrainingPlanRequest struct {
 }
 
 type ExtendTrainingPlanResponse struct {
-	TrainingPlanExtensions []TrainingPlanExtension `json:"TrainingPlanExtensions,omitempty"`
+	TrainingPlanExtensions []TrainingPlanExtension `json:"TrainingPlanExtensions,omitzero"`
 }
 
 type ExtensionDetails struct {
@@ -2679,7 +2737,7 @@ type ExtensionDetails struct {
 }
 
 type ExtensionHealth struct {
-	Issues []ExtensionHealthIssue `json:"Issues,omitempty"`
+	Issues []ExtensionHealthIssue `json:"Issues,omitzero"`
 }
 
 type ExtensionHealthIssue struct {
@@ -2879,6 +2937,81 @@ type ForEachStepMetadata struct {
 	TotalStepCount     *int32                 `json:"TotalStepCount,omitempty"`
 }
 
+type FunctionCode struct {
+	ImageUri            *string `json:"ImageUri,omitempty"`
+	S3Bucket            *string `json:"S3Bucket,omitempty"`
+	S3Key               *string `json:"S3Key,omitempty"`
+	S3ObjectStorageMode *string `json:"S3ObjectStorageMode,omitempty"`
+	S3ObjectVersion     *string `json:"S3ObjectVersion,omitempty"`
+	SourceKMSKeyArn     *string `json:"SourceKMSKeyArn,omitempty"`
+	ZipFile             []byte  `json:"ZipFile,omitempty"`
+}
+
+type FunctionCodeLocation struct {
+	Error            *FunctionCodeLocationError `json:"Error,omitempty"`
+	ImageUri         *string                    `json:"ImageUri,omitempty"`
+	Location         *string                    `json:"Location,omitempty"`
+	RepositoryType   *string                    `json:"RepositoryType,omitempty"`
+	ResolvedImageUri *string                    `json:"ResolvedImageUri,omitempty"`
+	ResolvedS3Object *ResolvedS3Object          `json:"ResolvedS3Object,omitempty"`
+	SourceKMSKeyArn  *string                    `json:"SourceKMSKeyArn,omitempty"`
+}
+
+type FunctionCodeLocationError struct {
+	ErrorCode *string `json:"ErrorCode,omitempty"`
+	Message   *string `json:"Message,omitempty"`
+}
+
+type FunctionConfiguration struct {
+	AcceleratorConfig          *AcceleratorConfig       `json:"AcceleratorConfig,omitempty"`
+	Architectures              []string                 `json:"Architectures,omitempty"`
+	CapacityProviderConfig     *CapacityProviderConfig  `json:"CapacityProviderConfig,omitempty"`
+	CodeSha256                 *string                  `json:"CodeSha256,omitempty"`
+	CodeSize                   *int64                   `json:"CodeSize,omitempty"`
+	ConfigSha256               *string                  `json:"ConfigSha256,omitempty"`
+	DeadLetterConfig           *DeadLetterConfig        `json:"DeadLetterConfig,omitempty"`
+	Description                *string                  `json:"Description,omitempty"`
+	DurableConfig              *DurableConfig           `json:"DurableConfig,omitempty"`
+	Environment                *EnvironmentResponse     `json:"Environment,omitempty"`
+	EphemeralStorage           *EphemeralStorage        `json:"EphemeralStorage,omitempty"`
+	FileSystemConfigs          []LambdaFileSystemConfig `json:"FileSystemConfigs,omitempty"`
+	FunctionArn                *string                  `json:"FunctionArn,omitempty"`
+	FunctionName               *string                  `json:"FunctionName,omitempty"`
+	Handler                    *string                  `json:"Handler,omitempty"`
+	ImageConfigResponse        *ImageConfigResponse     `json:"ImageConfigResponse,omitempty"`
+	KMSKeyArn                  *string                  `json:"KMSKeyArn,omitempty"`
+	LastModified               *string                  `json:"LastModified,omitempty"`
+	LastUpdateStatus           *string                  `json:"LastUpdateStatus,omitempty"`
+	LastUpdateStatusReason     *string                  `json:"LastUpdateStatusReason,omitempty"`
+	LastUpdateStatusReasonCode *string                  `json:"LastUpdateStatusReasonCode,omitempty"`
+	Layers                     []Layer                  `json:"Layers,omitempty"`
+	LoggingConfig              *LoggingConfig           `json:"LoggingConfig,omitempty"`
+	MasterArn                  *string                  `json:"MasterArn,omitempty"`
+	MemorySize                 *int32                   `json:"MemorySize,omitempty"`
+	PackageType                *string                  `json:"PackageType,omitempty"`
+	RevisionId                 *string                  `json:"RevisionId,omitempty"`
+	Role                       *string                  `json:"Role,omitempty"`
+	Runtime                    *string                  `json:"Runtime,omitempty"`
+	RuntimeConfig              *FunctionRuntimeConfig   `json:"RuntimeConfig,omitempty"`
+	RuntimeVersionConfig       *RuntimeVersionConfig    `json:"RuntimeVersionConfig,omitempty"`
+	SigningJobArn              *string                  `json:"SigningJobArn,omitempty"`
+	SigningProfileVersionArn   *string                  `json:"SigningProfileVersionArn,omitempty"`
+	SnapStart                  *SnapStartResponse       `json:"SnapStart,omitempty"`
+	State                      *string                  `json:"State,omitempty"`
+	StateReason                *string                  `json:"StateReason,omitempty"`
+	StateReasonCode            *string                  `json:"StateReasonCode,omitempty"`
+	TenancyConfig              *TenancyConfig           `json:"TenancyConfig,omitempty"`
+	Timeout                    *int32                   `json:"Timeout,omitempty"`
+	TracingConfig              *TracingConfigResponse   `json:"TracingConfig,omitempty"`
+	Version                    *string                  `json:"Version,omitempty"`
+	VpcConfig                  *VpcConfigResponse       `json:"VpcConfig,omitempty"`
+}
+
+type FunctionRuntimeConfig struct {
+	RuntimeAlias *string `json:"RuntimeAlias,omitempty"`
+	RuntimeArn   *string `json:"RuntimeArn,omitempty"`
+}
+
 type GenerativeAiSettings struct {
 	AmazonBedrockRoleArn *string `json:"AmazonBedrockRoleArn,omitempty"`
 }
@@ -2917,6 +3050,24 @@ type GetEndpointPolicyResponse struct {
 	ResourcePolicy *string `json:"ResourcePolicy,omitempty"`
 }
 
+type GetFunctionConfigurationRequest struct {
+	FunctionName *string `json:"-"`
+	Qualifier    *string `json:"-"`
+}
+
+type GetFunctionRequest struct {
+	FunctionName *string `json:"-"`
+	Qualifier    *string `json:"-"`
+}
+
+type GetFunctionResponse struct {
+	Code          *FunctionCodeLocation  `json:"Code,omitempty"`
+	Concurrency   *Concurrency           `json:"Concurrency,omitempty"`
+	Configuration *FunctionConfiguration `json:"Configuration,omitempty"`
+	Tags          map[string]string      `json:"Tags,omitempty"`
+	TagsError     *TagsError             `json:"TagsError,omitempty"`
+}
+
 type GetLineageGroupPolicyRequest struct {
 	LineageGroupName *string `json:"LineageGroupName,omitempty"`
 }
@@ -2950,6 +3101,24 @@ type GetModelPackageGroupPolicyInput struct {
 
 type GetModelPackageGroupPolicyOutput struct {
 	ResourcePolicy *string `json:"ResourcePolicy,omitempty"`
+}
+
+type GetQueueAttributesRequest struct {
+	AttributeNames []string `json:"AttributeNames,omitempty"`
+	QueueUrl       *string  `json:"QueueUrl,omitempty"`
+}
+
+type GetQueueAttributesResult struct {
+	Attributes map[string]string `json:"Attributes,omitempty"`
+}
+
+type GetQueueUrlRequest struct {
+	QueueName              *string `json:"QueueName,omitempty"`
+	QueueOwnerAWSAccountId *string `json:"QueueOwnerAWSAccountId,omitempty"`
+}
+
+type GetQueueUrlResult struct {
+	QueueUrl *string `json:"QueueUrl,omitempty"`
 }
 
 type GetRecordRequest struct {
@@ -3142,10 +3311,10 @@ type HumanTaskUiSummary struct {
 }
 
 type HyperParameterAlgorithmSpecification struct {
-	AlgorithmName     *string            `json:"AlgorithmName,omitempty"`
-	MetricDefinitions []MetricDefinition `json:"MetricDefinitions,omitempty"`
-	TrainingImage     *string            `json:"TrainingImage,omitempty"`
-	TrainingInputMode *string            `json:"TrainingInputMode,omitempty"`
+	AlgorithmName     *string            `json:"AlgorithmName,omitzero"`
+	MetricDefinitions []MetricDefinition `json:"MetricDefinitions,omitzero"`
+	TrainingImage     *string            `json:"TrainingImage,omitzero"`
+	TrainingInputMode *string            `json:"TrainingInputMode,omitzero"`
 }
 
 type HyperParameterSpecification struct {
@@ -3264,7 +3433,7 @@ type HyperParameterTuningJobSummary struct {
 }
 
 type HyperParameterTuningJobWarmStartConfig struct {
-	ParentHyperParameterTuningJobs []ParentHyperParameterTuningJob `json:"ParentHyperParameterTuningJobs,omitempty"`
+	ParentHyperParameterTuningJobs []ParentHyperParameterTuningJob `json:"ParentHyperParameterTuningJobs,omitzero"`
 	WarmStartType                  *string                         `json:"WarmStartType,omitempty"`
 }
 

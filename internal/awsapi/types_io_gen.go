@@ -60,6 +60,16 @@ type ImageConfig struct {
 	RepositoryAuthConfig *RepositoryAuthConfig `json:"RepositoryAuthConfig,omitempty"`
 }
 
+type ImageConfigError struct {
+	ErrorCode *string `json:"ErrorCode,omitempty"`
+	Message   *string `json:"Message,omitempty"`
+}
+
+type ImageConfigResponse struct {
+	Error       *ImageConfigError  `json:"Error,omitempty"`
+	ImageConfig *LambdaImageConfig `json:"ImageConfig,omitempty"`
+}
+
 type ImageVersion struct {
 	CreationTime       *Time   `json:"CreationTime,omitempty"`
 	FailureReason      *string `json:"FailureReason,omitempty"`
@@ -281,7 +291,7 @@ type InferenceRouterSummary struct {
 }
 
 type InferenceSpecification struct {
-	Containers                              []ModelPackageContainerDefinition `json:"Containers,omitempty"`
+	Containers                              []ModelPackageContainerDefinition `json:"Containers,omitzero"`
 	SupportedContentTypes                   []string                          `json:"SupportedContentTypes,omitempty"`
 	SupportedRealtimeInferenceInstanceTypes []string                          `json:"SupportedRealtimeInferenceInstanceTypes,omitempty"`
 	SupportedResponseMIMETypes              []string                          `json:"SupportedResponseMIMETypes,omitempty"`
@@ -290,6 +300,12 @@ type InferenceSpecification struct {
 
 type InfraCheckConfig struct {
 	EnableInfraCheck *bool `json:"EnableInfraCheck,omitempty"`
+}
+
+type InlinePolicyIdentifierType struct {
+	AttachmentName *string `json:"AttachmentName,omitempty"`
+	AttachmentType *string `json:"AttachmentType,omitempty"`
+	PolicyName     *string `json:"PolicyName,omitempty"`
 }
 
 type InputConfig struct {
@@ -306,7 +322,7 @@ type InstanceGroup struct {
 }
 
 type InstanceGroupHealthCheckConfiguration struct {
-	DeepHealthChecks  []string `json:"DeepHealthChecks,omitempty"`
+	DeepHealthChecks  []string `json:"DeepHealthChecks,omitzero"`
 	InstanceGroupName *string  `json:"InstanceGroupName,omitempty"`
 	InstanceIds       []string `json:"InstanceIds,omitempty"`
 }
@@ -378,6 +394,26 @@ type IntegerParameterRange struct {
 type IntegerParameterRangeSpecification struct {
 	MaxValue *string `json:"MaxValue,omitempty"`
 	MinValue *string `json:"MinValue,omitempty"`
+}
+
+type InvocationRequest struct {
+	ClientContext        *string `json:"-"`
+	DurableExecutionName *string `json:"-"`
+	FunctionName         *string `json:"-"`
+	InvocationType       *string `json:"-"`
+	LogType              *string `json:"-"`
+	Payload              []byte  `json:"-"`
+	Qualifier            *string `json:"-"`
+	TenantId             *string `json:"-"`
+}
+
+type InvocationResponse struct {
+	DurableExecutionArn *string `json:"-"`
+	ExecutedVersion     *string `json:"-"`
+	FunctionError       *string `json:"-"`
+	LogResult           *string `json:"-"`
+	Payload             []byte  `json:"-"`
+	StatusCode          *int32  `json:"-"`
 }
 
 type InvokeEndpointInput struct {
@@ -487,7 +523,7 @@ type KernelGatewayAppSettings struct {
 
 type KernelGatewayImageConfig struct {
 	FileSystemConfig *FileSystemConfig `json:"FileSystemConfig,omitempty"`
-	KernelSpecs      []KernelSpec      `json:"KernelSpecs,omitempty"`
+	KernelSpecs      []KernelSpec      `json:"KernelSpecs,omitzero"`
 }
 
 type KernelSpec struct {
@@ -582,14 +618,45 @@ type LabelingJobSummary struct {
 	WorkteamArn                      *string                 `json:"WorkteamArn,omitempty"`
 }
 
+type LambdaFileSystemConfig struct {
+	Arn            *string        `json:"Arn,omitempty"`
+	LocalMountPath *string        `json:"LocalMountPath,omitempty"`
+	S3FilesConfig  *S3FilesConfig `json:"S3FilesConfig,omitempty"`
+}
+
+type LambdaImageConfig struct {
+	Command          []string `json:"Command,omitempty"`
+	EntryPoint       []string `json:"EntryPoint,omitempty"`
+	WorkingDirectory *string  `json:"WorkingDirectory,omitempty"`
+}
+
+type LambdaManagedInstancesCapacityProviderConfig struct {
+	CapacityProviderArn                   *string  `json:"CapacityProviderArn,omitempty"`
+	ExecutionEnvironmentMemoryGiBPerVCpu  *float64 `json:"ExecutionEnvironmentMemoryGiBPerVCpu,omitempty"`
+	PerExecutionEnvironmentMaxConcurrency *int32   `json:"PerExecutionEnvironmentMaxConcurrency,omitempty"`
+}
+
 type LambdaStepMetadata struct {
 	Arn              *string           `json:"Arn,omitempty"`
 	OutputParameters []OutputParameter `json:"OutputParameters,omitempty"`
 }
 
+type LambdaVpcConfig struct {
+	Ipv6AllowedForDualStack *bool    `json:"Ipv6AllowedForDualStack,omitempty"`
+	SecurityGroupIds        []string `json:"SecurityGroupIds,omitempty"`
+	SubnetIds               []string `json:"SubnetIds,omitempty"`
+}
+
 type LastUpdateStatus struct {
 	FailureReason *string `json:"FailureReason,omitempty"`
 	Status        *string `json:"Status,omitempty"`
+}
+
+type Layer struct {
+	Arn                      *string `json:"Arn,omitempty"`
+	CodeSize                 *int64  `json:"CodeSize,omitempty"`
+	SigningJobArn            *string `json:"SigningJobArn,omitempty"`
+	SigningProfileVersionArn *string `json:"SigningProfileVersionArn,omitempty"`
 }
 
 type LineageGroupSummary struct {
@@ -619,7 +686,7 @@ type ListAIBenchmarkJobsRequest struct {
 }
 
 type ListAIBenchmarkJobsResponse struct {
-	AIBenchmarkJobs []AIBenchmarkJobSummary `json:"AIBenchmarkJobs,omitempty"`
+	AIBenchmarkJobs []AIBenchmarkJobSummary `json:"AIBenchmarkJobs,omitzero"`
 	NextToken       *string                 `json:"NextToken,omitempty"`
 }
 
@@ -635,7 +702,7 @@ type ListAIRecommendationJobsRequest struct {
 }
 
 type ListAIRecommendationJobsResponse struct {
-	AIRecommendationJobs []AIRecommendationJobSummary `json:"AIRecommendationJobs,omitempty"`
+	AIRecommendationJobs []AIRecommendationJobSummary `json:"AIRecommendationJobs,omitzero"`
 	NextToken            *string                      `json:"NextToken,omitempty"`
 }
 
@@ -650,7 +717,7 @@ type ListAIWorkloadConfigsRequest struct {
 }
 
 type ListAIWorkloadConfigsResponse struct {
-	AIWorkloadConfigs []AIWorkloadConfigSummary `json:"AIWorkloadConfigs,omitempty"`
+	AIWorkloadConfigs []AIWorkloadConfigSummary `json:"AIWorkloadConfigs,omitzero"`
 	NextToken         *string                   `json:"NextToken,omitempty"`
 }
 
@@ -681,7 +748,7 @@ type ListAlgorithmsInput struct {
 }
 
 type ListAlgorithmsOutput struct {
-	AlgorithmSummaryList []AlgorithmSummary `json:"AlgorithmSummaryList,omitempty"`
+	AlgorithmSummaryList []AlgorithmSummary `json:"AlgorithmSummaryList,omitzero"`
 	NextToken            *string            `json:"NextToken,omitempty"`
 }
 
@@ -779,7 +846,7 @@ type ListAutoMLJobsRequest struct {
 }
 
 type ListAutoMLJobsResponse struct {
-	AutoMLJobSummaries []AutoMLJobSummary `json:"AutoMLJobSummaries,omitempty"`
+	AutoMLJobSummaries []AutoMLJobSummary `json:"AutoMLJobSummaries,omitzero"`
 	NextToken          *string            `json:"NextToken,omitempty"`
 }
 
@@ -794,7 +861,7 @@ type ListCandidatesForAutoMLJobRequest struct {
 }
 
 type ListCandidatesForAutoMLJobResponse struct {
-	Candidates []AutoMLCandidate `json:"Candidates,omitempty"`
+	Candidates []AutoMLCandidate `json:"Candidates,omitzero"`
 	NextToken  *string           `json:"NextToken,omitempty"`
 }
 
@@ -824,7 +891,7 @@ type ListClusterExtensionVersionsRequest struct {
 }
 
 type ListClusterExtensionVersionsResponse struct {
-	ExtensionVersions []ExtensionVersionSummary `json:"ExtensionVersions,omitempty"`
+	ExtensionVersions []ExtensionVersionSummary `json:"ExtensionVersions,omitzero"`
 	NextToken         *string                   `json:"NextToken,omitempty"`
 }
 
@@ -837,7 +904,7 @@ type ListClusterExtensionsRequest struct {
 }
 
 type ListClusterExtensionsResponse struct {
-	Extensions []ExtensionSummary `json:"Extensions,omitempty"`
+	Extensions []ExtensionSummary `json:"Extensions,omitzero"`
 	NextToken  *string            `json:"NextToken,omitempty"`
 }
 
@@ -854,7 +921,7 @@ type ListClusterNodesRequest struct {
 }
 
 type ListClusterNodesResponse struct {
-	ClusterNodeSummaries []ClusterNodeSummary `json:"ClusterNodeSummaries,omitempty"`
+	ClusterNodeSummaries []ClusterNodeSummary `json:"ClusterNodeSummaries,omitzero"`
 	NextToken            *string              `json:"NextToken,omitempty"`
 }
 
@@ -904,7 +971,7 @@ type ListClustersRequest struct {
 }
 
 type ListClustersResponse struct {
-	ClusterSummaries []ClusterSummary `json:"ClusterSummaries,omitempty"`
+	ClusterSummaries []ClusterSummary `json:"ClusterSummaries,omitzero"`
 	NextToken        *string          `json:"NextToken,omitempty"`
 }
 
@@ -921,7 +988,7 @@ type ListCodeRepositoriesInput struct {
 }
 
 type ListCodeRepositoriesOutput struct {
-	CodeRepositorySummaryList []CodeRepositorySummary `json:"CodeRepositorySummaryList,omitempty"`
+	CodeRepositorySummaryList []CodeRepositorySummary `json:"CodeRepositorySummaryList,omitzero"`
 	NextToken                 *string                 `json:"NextToken,omitempty"`
 }
 
@@ -939,7 +1006,7 @@ type ListCompilationJobsRequest struct {
 }
 
 type ListCompilationJobsResponse struct {
-	CompilationJobSummaries []CompilationJobSummary `json:"CompilationJobSummaries,omitempty"`
+	CompilationJobSummaries []CompilationJobSummary `json:"CompilationJobSummaries,omitzero"`
 	NextToken               *string                 `json:"NextToken,omitempty"`
 }
 
@@ -988,7 +1055,7 @@ type ListDataQualityJobDefinitionsRequest struct {
 }
 
 type ListDataQualityJobDefinitionsResponse struct {
-	JobDefinitionSummaries []MonitoringJobDefinitionSummary `json:"JobDefinitionSummaries,omitempty"`
+	JobDefinitionSummaries []MonitoringJobDefinitionSummary `json:"JobDefinitionSummaries,omitzero"`
 	NextToken              *string                          `json:"NextToken,omitempty"`
 }
 
@@ -1005,7 +1072,7 @@ type ListDeviceFleetsRequest struct {
 }
 
 type ListDeviceFleetsResponse struct {
-	DeviceFleetSummaries []DeviceFleetSummary `json:"DeviceFleetSummaries,omitempty"`
+	DeviceFleetSummaries []DeviceFleetSummary `json:"DeviceFleetSummaries,omitzero"`
 	NextToken            *string              `json:"NextToken,omitempty"`
 }
 
@@ -1018,7 +1085,7 @@ type ListDevicesRequest struct {
 }
 
 type ListDevicesResponse struct {
-	DeviceSummaries []DeviceSummary `json:"DeviceSummaries,omitempty"`
+	DeviceSummaries []DeviceSummary `json:"DeviceSummaries,omitzero"`
 	NextToken       *string         `json:"NextToken,omitempty"`
 }
 
@@ -1046,7 +1113,7 @@ type ListEdgeDeploymentPlansRequest struct {
 }
 
 type ListEdgeDeploymentPlansResponse struct {
-	EdgeDeploymentPlanSummaries []EdgeDeploymentPlanSummary `json:"EdgeDeploymentPlanSummaries,omitempty"`
+	EdgeDeploymentPlanSummaries []EdgeDeploymentPlanSummary `json:"EdgeDeploymentPlanSummaries,omitzero"`
 	NextToken                   *string                     `json:"NextToken,omitempty"`
 }
 
@@ -1065,7 +1132,7 @@ type ListEdgePackagingJobsRequest struct {
 }
 
 type ListEdgePackagingJobsResponse struct {
-	EdgePackagingJobSummaries []EdgePackagingJobSummary `json:"EdgePackagingJobSummaries,omitempty"`
+	EdgePackagingJobSummaries []EdgePackagingJobSummary `json:"EdgePackagingJobSummaries,omitzero"`
 	NextToken                 *string                   `json:"NextToken,omitempty"`
 }
 
@@ -1080,7 +1147,7 @@ type ListEndpointConfigsInput struct {
 }
 
 type ListEndpointConfigsOutput struct {
-	EndpointConfigs []EndpointConfigSummary `json:"EndpointConfigs,omitempty"`
+	EndpointConfigs []EndpointConfigSummary `json:"EndpointConfigs,omitzero"`
 	NextToken       *string                 `json:"NextToken,omitempty"`
 }
 
@@ -1098,7 +1165,7 @@ type ListEndpointsInput struct {
 }
 
 type ListEndpointsOutput struct {
-	Endpoints []EndpointSummary `json:"Endpoints,omitempty"`
+	Endpoints []EndpointSummary `json:"Endpoints,omitzero"`
 	NextToken *string           `json:"NextToken,omitempty"`
 }
 
@@ -1129,7 +1196,7 @@ type ListFeatureGroupsRequest struct {
 }
 
 type ListFeatureGroupsResponse struct {
-	FeatureGroupSummaries []FeatureGroupSummary `json:"FeatureGroupSummaries,omitempty"`
+	FeatureGroupSummaries []FeatureGroupSummary `json:"FeatureGroupSummaries,omitzero"`
 	NextToken             *string               `json:"NextToken,omitempty"`
 }
 
@@ -1142,8 +1209,20 @@ type ListFlowDefinitionsRequest struct {
 }
 
 type ListFlowDefinitionsResponse struct {
-	FlowDefinitionSummaries []FlowDefinitionSummary `json:"FlowDefinitionSummaries,omitempty"`
+	FlowDefinitionSummaries []FlowDefinitionSummary `json:"FlowDefinitionSummaries,omitzero"`
 	NextToken               *string                 `json:"NextToken,omitempty"`
+}
+
+type ListFunctionsRequest struct {
+	FunctionVersion *string `json:"-"`
+	Marker          *string `json:"-"`
+	MasterRegion    *string `json:"-"`
+	MaxItems        *int32  `json:"-"`
+}
+
+type ListFunctionsResponse struct {
+	Functions  []FunctionConfiguration `json:"Functions,omitempty"`
+	NextMarker *string                 `json:"NextMarker,omitempty"`
 }
 
 type ListHubContentVersionsRequest struct {
@@ -1161,7 +1240,7 @@ type ListHubContentVersionsRequest struct {
 }
 
 type ListHubContentVersionsResponse struct {
-	HubContentSummaries []HubContentInfo `json:"HubContentSummaries,omitempty"`
+	HubContentSummaries []HubContentInfo `json:"HubContentSummaries,omitzero"`
 	NextToken           *string          `json:"NextToken,omitempty"`
 }
 
@@ -1179,7 +1258,7 @@ type ListHubContentsRequest struct {
 }
 
 type ListHubContentsResponse struct {
-	HubContentSummaries []HubContentInfo `json:"HubContentSummaries,omitempty"`
+	HubContentSummaries []HubContentInfo `json:"HubContentSummaries,omitzero"`
 	NextToken           *string          `json:"NextToken,omitempty"`
 }
 
@@ -1196,7 +1275,7 @@ type ListHubsRequest struct {
 }
 
 type ListHubsResponse struct {
-	HubSummaries []HubInfo `json:"HubSummaries,omitempty"`
+	HubSummaries []HubInfo `json:"HubSummaries,omitzero"`
 	NextToken    *string   `json:"NextToken,omitempty"`
 }
 
@@ -1209,7 +1288,7 @@ type ListHumanTaskUisRequest struct {
 }
 
 type ListHumanTaskUisResponse struct {
-	HumanTaskUiSummaries []HumanTaskUiSummary `json:"HumanTaskUiSummaries,omitempty"`
+	HumanTaskUiSummaries []HumanTaskUiSummary `json:"HumanTaskUiSummaries,omitzero"`
 	NextToken            *string              `json:"NextToken,omitempty"`
 }
 
@@ -1227,7 +1306,7 @@ type ListHyperParameterTuningJobsRequest struct {
 }
 
 type ListHyperParameterTuningJobsResponse struct {
-	HyperParameterTuningJobSummaries []HyperParameterTuningJobSummary `json:"HyperParameterTuningJobSummaries,omitempty"`
+	HyperParameterTuningJobSummaries []HyperParameterTuningJobSummary `json:"HyperParameterTuningJobSummaries,omitzero"`
 	NextToken                        *string                          `json:"NextToken,omitempty"`
 }
 
@@ -1281,7 +1360,7 @@ type ListInferenceComponentsInput struct {
 }
 
 type ListInferenceComponentsOutput struct {
-	InferenceComponents []InferenceComponentSummary `json:"InferenceComponents,omitempty"`
+	InferenceComponents []InferenceComponentSummary `json:"InferenceComponents,omitzero"`
 	NextToken           *string                     `json:"NextToken,omitempty"`
 }
 
@@ -1333,7 +1412,7 @@ type ListInferenceRecommendationsJobsRequest struct {
 }
 
 type ListInferenceRecommendationsJobsResponse struct {
-	InferenceRecommendationsJobs []InferenceRecommendationsJob `json:"InferenceRecommendationsJobs,omitempty"`
+	InferenceRecommendationsJobs []InferenceRecommendationsJob `json:"InferenceRecommendationsJobs,omitzero"`
 	NextToken                    *string                       `json:"NextToken,omitempty"`
 }
 
@@ -1343,7 +1422,7 @@ type ListInferenceRoutersInput struct {
 }
 
 type ListInferenceRoutersOutput struct {
-	InferenceRouters []InferenceRouterSummary `json:"InferenceRouters,omitempty"`
+	InferenceRouters []InferenceRouterSummary `json:"InferenceRouters,omitzero"`
 	NextToken        *string                  `json:"NextToken,omitempty"`
 }
 
@@ -1354,7 +1433,7 @@ type ListJobSchemaVersionsRequest struct {
 }
 
 type ListJobSchemaVersionsResponse struct {
-	JobConfigSchemas []JobConfigSchemaVersionSummary `json:"JobConfigSchemas,omitempty"`
+	JobConfigSchemas []JobConfigSchemaVersionSummary `json:"JobConfigSchemas,omitzero"`
 	NextToken        *string                         `json:"NextToken,omitempty"`
 }
 
@@ -1373,7 +1452,7 @@ type ListJobsRequest struct {
 }
 
 type ListJobsResponse struct {
-	JobSummaries []JobSummary `json:"JobSummaries,omitempty"`
+	JobSummaries []JobSummary `json:"JobSummaries,omitzero"`
 	NextToken    *string      `json:"NextToken,omitempty"`
 }
 
@@ -1389,7 +1468,7 @@ type ListLabelingJobsForWorkteamRequest struct {
 }
 
 type ListLabelingJobsForWorkteamResponse struct {
-	LabelingJobSummaryList []LabelingJobForWorkteamSummary `json:"LabelingJobSummaryList,omitempty"`
+	LabelingJobSummaryList []LabelingJobForWorkteamSummary `json:"LabelingJobSummaryList,omitzero"`
 	NextToken              *string                         `json:"NextToken,omitempty"`
 }
 
@@ -1471,7 +1550,7 @@ type ListModelBiasJobDefinitionsRequest struct {
 }
 
 type ListModelBiasJobDefinitionsResponse struct {
-	JobDefinitionSummaries []MonitoringJobDefinitionSummary `json:"JobDefinitionSummaries,omitempty"`
+	JobDefinitionSummaries []MonitoringJobDefinitionSummary `json:"JobDefinitionSummaries,omitzero"`
 	NextToken              *string                          `json:"NextToken,omitempty"`
 }
 
@@ -1489,7 +1568,7 @@ type ListModelCardExportJobsRequest struct {
 }
 
 type ListModelCardExportJobsResponse struct {
-	ModelCardExportJobSummaries []ModelCardExportJobSummary `json:"ModelCardExportJobSummaries,omitempty"`
+	ModelCardExportJobSummaries []ModelCardExportJobSummary `json:"ModelCardExportJobSummaries,omitzero"`
 	NextToken                   *string                     `json:"NextToken,omitempty"`
 }
 
@@ -1505,7 +1584,7 @@ type ListModelCardVersionsRequest struct {
 }
 
 type ListModelCardVersionsResponse struct {
-	ModelCardVersionSummaryList []ModelCardVersionSummary `json:"ModelCardVersionSummaryList,omitempty"`
+	ModelCardVersionSummaryList []ModelCardVersionSummary `json:"ModelCardVersionSummaryList,omitzero"`
 	NextToken                   *string                   `json:"NextToken,omitempty"`
 }
 
@@ -1521,7 +1600,7 @@ type ListModelCardsRequest struct {
 }
 
 type ListModelCardsResponse struct {
-	ModelCardSummaries []ModelCardSummary `json:"ModelCardSummaries,omitempty"`
+	ModelCardSummaries []ModelCardSummary `json:"ModelCardSummaries,omitzero"`
 	NextToken          *string            `json:"NextToken,omitempty"`
 }
 
@@ -1537,7 +1616,7 @@ type ListModelExplainabilityJobDefinitionsRequest struct {
 }
 
 type ListModelExplainabilityJobDefinitionsResponse struct {
-	JobDefinitionSummaries []MonitoringJobDefinitionSummary `json:"JobDefinitionSummaries,omitempty"`
+	JobDefinitionSummaries []MonitoringJobDefinitionSummary `json:"JobDefinitionSummaries,omitzero"`
 	NextToken              *string                          `json:"NextToken,omitempty"`
 }
 
@@ -1548,7 +1627,7 @@ type ListModelMetadataRequest struct {
 }
 
 type ListModelMetadataResponse struct {
-	ModelMetadataSummaries []ModelMetadataSummary `json:"ModelMetadataSummaries,omitempty"`
+	ModelMetadataSummaries []ModelMetadataSummary `json:"ModelMetadataSummaries,omitzero"`
 	NextToken              *string                `json:"NextToken,omitempty"`
 }
 
@@ -1564,7 +1643,7 @@ type ListModelPackageGroupsInput struct {
 }
 
 type ListModelPackageGroupsOutput struct {
-	ModelPackageGroupSummaryList []ModelPackageGroupSummary `json:"ModelPackageGroupSummaryList,omitempty"`
+	ModelPackageGroupSummaryList []ModelPackageGroupSummary `json:"ModelPackageGroupSummaryList,omitzero"`
 	NextToken                    *string                    `json:"NextToken,omitempty"`
 }
 
@@ -1582,7 +1661,7 @@ type ListModelPackagesInput struct {
 }
 
 type ListModelPackagesOutput struct {
-	ModelPackageSummaryList []ModelPackageSummary `json:"ModelPackageSummaryList,omitempty"`
+	ModelPackageSummaryList []ModelPackageSummary `json:"ModelPackageSummaryList,omitzero"`
 	NextToken               *string               `json:"NextToken,omitempty"`
 }
 
@@ -1598,7 +1677,7 @@ type ListModelQualityJobDefinitionsRequest struct {
 }
 
 type ListModelQualityJobDefinitionsResponse struct {
-	JobDefinitionSummaries []MonitoringJobDefinitionSummary `json:"JobDefinitionSummaries,omitempty"`
+	JobDefinitionSummaries []MonitoringJobDefinitionSummary `json:"JobDefinitionSummaries,omitzero"`
 	NextToken              *string                          `json:"NextToken,omitempty"`
 }
 
@@ -1613,7 +1692,7 @@ type ListModelsInput struct {
 }
 
 type ListModelsOutput struct {
-	Models    []ModelSummary `json:"Models,omitempty"`
+	Models    []ModelSummary `json:"Models,omitzero"`
 	NextToken *string        `json:"NextToken,omitempty"`
 }
 
@@ -1664,7 +1743,7 @@ type ListMonitoringExecutionsRequest struct {
 }
 
 type ListMonitoringExecutionsResponse struct {
-	MonitoringExecutionSummaries []MonitoringExecutionSummary `json:"MonitoringExecutionSummaries,omitempty"`
+	MonitoringExecutionSummaries []MonitoringExecutionSummary `json:"MonitoringExecutionSummaries,omitzero"`
 	NextToken                    *string                      `json:"NextToken,omitempty"`
 }
 
@@ -1685,7 +1764,7 @@ type ListMonitoringSchedulesRequest struct {
 }
 
 type ListMonitoringSchedulesResponse struct {
-	MonitoringScheduleSummaries []MonitoringScheduleSummary `json:"MonitoringScheduleSummaries,omitempty"`
+	MonitoringScheduleSummaries []MonitoringScheduleSummary `json:"MonitoringScheduleSummaries,omitzero"`
 	NextToken                   *string                     `json:"NextToken,omitempty"`
 }
 
@@ -1743,7 +1822,7 @@ type ListOptimizationJobsRequest struct {
 
 type ListOptimizationJobsResponse struct {
 	NextToken                *string                  `json:"NextToken,omitempty"`
-	OptimizationJobSummaries []OptimizationJobSummary `json:"OptimizationJobSummaries,omitempty"`
+	OptimizationJobSummaries []OptimizationJobSummary `json:"OptimizationJobSummaries,omitzero"`
 }
 
 type ListPartnerAppsRequest struct {
@@ -1840,7 +1919,7 @@ type ListProcessingJobsRequest struct {
 
 type ListProcessingJobsResponse struct {
 	NextToken              *string                `json:"NextToken,omitempty"`
-	ProcessingJobSummaries []ProcessingJobSummary `json:"ProcessingJobSummaries,omitempty"`
+	ProcessingJobSummaries []ProcessingJobSummary `json:"ProcessingJobSummaries,omitzero"`
 }
 
 type ListProjectsInput struct {
@@ -1855,7 +1934,18 @@ type ListProjectsInput struct {
 
 type ListProjectsOutput struct {
 	NextToken          *string          `json:"NextToken,omitempty"`
-	ProjectSummaryList []ProjectSummary `json:"ProjectSummaryList,omitempty"`
+	ProjectSummaryList []ProjectSummary `json:"ProjectSummaryList,omitzero"`
+}
+
+type ListQueuesRequest struct {
+	MaxResults      *int32  `json:"MaxResults,omitempty"`
+	NextToken       *string `json:"NextToken,omitempty"`
+	QueueNamePrefix *string `json:"QueueNamePrefix,omitempty"`
+}
+
+type ListQueuesResult struct {
+	NextToken *string  `json:"NextToken,omitempty"`
+	QueueUrls []string `json:"QueueUrls,omitempty"`
 }
 
 type ListRecordsRequest struct {
@@ -1867,7 +1957,7 @@ type ListRecordsRequest struct {
 
 type ListRecordsResponse struct {
 	NextToken         *string  `json:"NextToken,omitempty"`
-	RecordIdentifiers []string `json:"RecordIdentifiers,omitempty"`
+	RecordIdentifiers []string `json:"RecordIdentifiers,omitzero"`
 }
 
 type ListResourceCatalogsRequest struct {
@@ -1908,7 +1998,7 @@ type ListStageDevicesRequest struct {
 }
 
 type ListStageDevicesResponse struct {
-	DeviceDeploymentSummaries []DeviceDeploymentSummary `json:"DeviceDeploymentSummaries,omitempty"`
+	DeviceDeploymentSummaries []DeviceDeploymentSummary `json:"DeviceDeploymentSummaries,omitzero"`
 	NextToken                 *string                   `json:"NextToken,omitempty"`
 }
 
@@ -1938,7 +2028,7 @@ type ListSubscribedWorkteamsRequest struct {
 
 type ListSubscribedWorkteamsResponse struct {
 	NextToken           *string              `json:"NextToken,omitempty"`
-	SubscribedWorkteams []SubscribedWorkteam `json:"SubscribedWorkteams,omitempty"`
+	SubscribedWorkteams []SubscribedWorkteam `json:"SubscribedWorkteams,omitzero"`
 }
 
 type ListTagsInput struct {
@@ -1963,7 +2053,7 @@ type ListTrainingJobsForHyperParameterTuningJobRequest struct {
 
 type ListTrainingJobsForHyperParameterTuningJobResponse struct {
 	NextToken            *string                            `json:"NextToken,omitempty"`
-	TrainingJobSummaries []HyperParameterTrainingJobSummary `json:"TrainingJobSummaries,omitempty"`
+	TrainingJobSummaries []HyperParameterTrainingJobSummary `json:"TrainingJobSummaries,omitzero"`
 }
 
 type ListTrainingJobsRequest struct {
@@ -1983,7 +2073,7 @@ type ListTrainingJobsRequest struct {
 
 type ListTrainingJobsResponse struct {
 	NextToken            *string              `json:"NextToken,omitempty"`
-	TrainingJobSummaries []TrainingJobSummary `json:"TrainingJobSummaries,omitempty"`
+	TrainingJobSummaries []TrainingJobSummary `json:"TrainingJobSummaries,omitzero"`
 }
 
 type ListTrainingPlansRequest struct {
@@ -1998,7 +2088,7 @@ type ListTrainingPlansRequest struct {
 
 type ListTrainingPlansResponse struct {
 	NextToken             *string               `json:"NextToken,omitempty"`
-	TrainingPlanSummaries []TrainingPlanSummary `json:"TrainingPlanSummaries,omitempty"`
+	TrainingPlanSummaries []TrainingPlanSummary `json:"TrainingPlanSummaries,omitzero"`
 }
 
 type ListTrainingSessionsRequest struct {
@@ -2030,7 +2120,7 @@ type ListTransformJobsRequest struct {
 
 type ListTransformJobsResponse struct {
 	NextToken             *string               `json:"NextToken,omitempty"`
-	TransformJobSummaries []TransformJobSummary `json:"TransformJobSummaries,omitempty"`
+	TransformJobSummaries []TransformJobSummary `json:"TransformJobSummaries,omitzero"`
 }
 
 type ListTrialComponentsRequest struct {
@@ -2074,7 +2164,7 @@ type ListUltraServersByReservedCapacityRequest struct {
 
 type ListUltraServersByReservedCapacityResponse struct {
 	NextToken    *string       `json:"NextToken,omitempty"`
-	UltraServers []UltraServer `json:"UltraServers,omitempty"`
+	UltraServers []UltraServer `json:"UltraServers,omitzero"`
 }
 
 type ListUserProfilesRequest struct {
@@ -2101,7 +2191,7 @@ type ListWorkforcesRequest struct {
 
 type ListWorkforcesResponse struct {
 	NextToken  *string     `json:"NextToken,omitempty"`
-	Workforces []Workforce `json:"Workforces,omitempty"`
+	Workforces []Workforce `json:"Workforces,omitzero"`
 }
 
 type ListWorkteamsRequest struct {
@@ -2114,7 +2204,7 @@ type ListWorkteamsRequest struct {
 
 type ListWorkteamsResponse struct {
 	NextToken *string    `json:"NextToken,omitempty"`
-	Workteams []Workteam `json:"Workteams,omitempty"`
+	Workteams []Workteam `json:"Workteams,omitzero"`
 }
 
 type LogGroup struct {
@@ -2145,6 +2235,13 @@ type LogStream struct {
 	UploadSequenceToken *string `json:"uploadSequenceToken,omitempty"`
 }
 
+type LoggingConfig struct {
+	ApplicationLogLevel *string `json:"ApplicationLogLevel,omitempty"`
+	LogFormat           *string `json:"LogFormat,omitempty"`
+	LogGroup            *string `json:"LogGroup,omitempty"`
+	SystemLogLevel      *string `json:"SystemLogLevel,omitempty"`
+}
+
 type LoraConfig struct {
 	Alpha *int32 `json:"Alpha,omitempty"`
 	Rank  *int32 `json:"Rank,omitempty"`
@@ -2162,6 +2259,22 @@ type ManagedConfiguration struct {
 type MemberDefinition struct {
 	CognitoMemberDefinition *CognitoMemberDefinition `json:"CognitoMemberDefinition,omitempty"`
 	OidcMemberDefinition    *OidcMemberDefinition    `json:"OidcMemberDefinition,omitempty"`
+}
+
+type MessageAttributeValue struct {
+	BinaryListValues [][]byte `json:"BinaryListValues,omitempty"`
+	BinaryValue      []byte   `json:"BinaryValue,omitempty"`
+	DataType         *string  `json:"DataType,omitempty"`
+	StringListValues []string `json:"StringListValues,omitempty"`
+	StringValue      *string  `json:"StringValue,omitempty"`
+}
+
+type MessageSystemAttributeValue struct {
+	BinaryListValues [][]byte `json:"BinaryListValues,omitempty"`
+	BinaryValue      []byte   `json:"BinaryValue,omitempty"`
+	DataType         *string  `json:"DataType,omitempty"`
+	StringListValues []string `json:"StringListValues,omitempty"`
+	StringValue      *string  `json:"StringValue,omitempty"`
 }
 
 type MetadataProperties struct {
@@ -2201,9 +2314,9 @@ type MetricQuery struct {
 
 type MetricQueryResult struct {
 	Message      *string   `json:"Message,omitempty"`
-	MetricValues []float64 `json:"MetricValues,omitempty"`
+	MetricValues []float64 `json:"MetricValues,omitzero"`
 	Status       *string   `json:"Status,omitempty"`
-	XAxisValues  []int64   `json:"XAxisValues,omitempty"`
+	XAxisValues  []int64   `json:"XAxisValues,omitzero"`
 }
 
 type MetricSpecification struct {
@@ -2580,7 +2693,7 @@ type ModelPackageSecurityConfig struct {
 
 type ModelPackageStatusDetails struct {
 	ImageScanStatuses  []ModelPackageStatusItem `json:"ImageScanStatuses,omitempty"`
-	ValidationStatuses []ModelPackageStatusItem `json:"ValidationStatuses,omitempty"`
+	ValidationStatuses []ModelPackageStatusItem `json:"ValidationStatuses,omitzero"`
 }
 
 type ModelPackageStatusItem struct {
@@ -2608,7 +2721,7 @@ type ModelPackageValidationProfile struct {
 }
 
 type ModelPackageValidationSpecification struct {
-	ValidationProfiles []ModelPackageValidationProfile `json:"ValidationProfiles,omitempty"`
+	ValidationProfiles []ModelPackageValidationProfile `json:"ValidationProfiles,omitzero"`
 	ValidationRole     *string                         `json:"ValidationRole,omitempty"`
 }
 
@@ -2768,7 +2881,7 @@ type MonitoringJobDefinition struct {
 	BaselineConfig             *MonitoringBaselineConfig    `json:"BaselineConfig,omitempty"`
 	Environment                map[string]string            `json:"Environment,omitempty"`
 	MonitoringAppSpecification *MonitoringAppSpecification  `json:"MonitoringAppSpecification,omitempty"`
-	MonitoringInputs           []MonitoringInput            `json:"MonitoringInputs,omitempty"`
+	MonitoringInputs           []MonitoringInput            `json:"MonitoringInputs,omitzero"`
 	MonitoringOutputConfig     *MonitoringOutputConfig      `json:"MonitoringOutputConfig,omitempty"`
 	MonitoringResources        *MonitoringResources         `json:"MonitoringResources,omitempty"`
 	NetworkConfig              *NetworkConfig               `json:"NetworkConfig,omitempty"`
@@ -2799,7 +2912,7 @@ type MonitoringOutput struct {
 
 type MonitoringOutputConfig struct {
 	KmsKeyId          *string            `json:"KmsKeyId,omitempty"`
-	MonitoringOutputs []MonitoringOutput `json:"MonitoringOutputs,omitempty"`
+	MonitoringOutputs []MonitoringOutput `json:"MonitoringOutputs,omitzero"`
 }
 
 type MonitoringParquetDatasetFormat struct {
@@ -2860,12 +2973,12 @@ type MultiModelConfig struct {
 }
 
 type NeoVpcConfig struct {
-	SecurityGroupIds []string `json:"SecurityGroupIds,omitempty"`
-	Subnets          []string `json:"Subnets,omitempty"`
+	SecurityGroupIds []string `json:"SecurityGroupIds,omitzero"`
+	Subnets          []string `json:"Subnets,omitzero"`
 }
 
 type NestedFilters struct {
-	Filters            []Filter `json:"Filters,omitempty"`
+	Filters            []Filter `json:"Filters,omitzero"`
 	NestedPropertyName *string  `json:"NestedPropertyName,omitempty"`
 }
 
@@ -3007,7 +3120,7 @@ type OptimizationJobSummary struct {
 	OptimizationJobName    *string  `json:"OptimizationJobName,omitempty"`
 	OptimizationJobStatus  *string  `json:"OptimizationJobStatus,omitempty"`
 	OptimizationStartTime  *Time    `json:"OptimizationStartTime,omitempty"`
-	OptimizationTypes      []string `json:"OptimizationTypes,omitempty"`
+	OptimizationTypes      []string `json:"OptimizationTypes,omitzero"`
 }
 
 type OptimizationModelAccessConfig struct {
@@ -3023,8 +3136,12 @@ type OptimizationSageMakerModel struct {
 }
 
 type OptimizationVpcConfig struct {
-	SecurityGroupIds []string `json:"SecurityGroupIds,omitempty"`
-	Subnets          []string `json:"Subnets,omitempty"`
+	SecurityGroupIds []string `json:"SecurityGroupIds,omitzero"`
+	Subnets          []string `json:"Subnets,omitzero"`
+}
+
+type OrganizationsDecisionDetail struct {
+	AllowedByOrganizations *bool `json:"AllowedByOrganizations,omitempty"`
 }
 
 type OutputConfig struct {

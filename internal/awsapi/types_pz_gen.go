@@ -18,10 +18,10 @@ type ParameterRange struct {
 }
 
 type ParameterRanges struct {
-	AutoParameters             []AutoParameter             `json:"AutoParameters,omitempty"`
-	CategoricalParameterRanges []CategoricalParameterRange `json:"CategoricalParameterRanges,omitempty"`
-	ContinuousParameterRanges  []ContinuousParameterRange  `json:"ContinuousParameterRanges,omitempty"`
-	IntegerParameterRanges     []IntegerParameterRange     `json:"IntegerParameterRanges,omitempty"`
+	AutoParameters             []AutoParameter             `json:"AutoParameters,omitzero"`
+	CategoricalParameterRanges []CategoricalParameterRange `json:"CategoricalParameterRanges,omitzero"`
+	ContinuousParameterRanges  []ContinuousParameterRange  `json:"ContinuousParameterRanges,omitzero"`
+	IntegerParameterRanges     []IntegerParameterRange     `json:"IntegerParameterRanges,omitzero"`
 }
 
 type Parent struct {
@@ -75,6 +75,10 @@ type PendingProductionVariantSummary struct {
 	RoutingConfig               *ProductionVariantRoutingConfig          `json:"RoutingConfig,omitempty"`
 	VariantName                 *string                                  `json:"VariantName,omitempty"`
 	VariantStatus               []ProductionVariantStatus                `json:"VariantStatus,omitempty"`
+}
+
+type PermissionsBoundaryDecisionDetail struct {
+	AllowedByPermissionsBoundary *bool `json:"AllowedByPermissionsBoundary,omitempty"`
 }
 
 type Phase struct {
@@ -230,6 +234,17 @@ type PolicyDescriptorType struct {
 	Arn *string `json:"arn,omitempty"`
 }
 
+type PolicyIdentifier struct {
+	InlinePolicyIdentifier *InlinePolicyIdentifierType `json:"InlinePolicyIdentifier,omitempty"`
+	PolicyArn              *string                     `json:"PolicyArn,omitempty"`
+	PolicyType             *string                     `json:"PolicyType,omitempty"`
+}
+
+type Position struct {
+	Column *int32 `json:"Column,omitempty"`
+	Line   *int32 `json:"Line,omitempty"`
+}
+
 type PredefinedMetricSpecification struct {
 	PredefinedMetricType *string `json:"PredefinedMetricType,omitempty"`
 }
@@ -324,7 +339,7 @@ type ProcessingOutput struct {
 
 type ProcessingOutputConfig struct {
 	KmsKeyId *string            `json:"KmsKeyId,omitempty"`
-	Outputs  []ProcessingOutput `json:"Outputs,omitempty"`
+	Outputs  []ProcessingOutput `json:"Outputs,omitzero"`
 }
 
 type ProcessingResources struct {
@@ -542,7 +557,7 @@ type PutModelPackageGroupPolicyOutput struct {
 
 type PutRecordRequest struct {
 	FeatureGroupName *string                  `json:"-"`
-	Record           []FeatureValue           `json:"Record,omitempty"`
+	Record           []FeatureValue           `json:"Record,omitzero"`
 	TargetStores     []string                 `json:"TargetStores,omitempty"`
 	TtlDuration      *FeatureStoreTtlDuration `json:"TtlDuration,omitempty"`
 }
@@ -628,6 +643,21 @@ type RealTimeInferenceRecommendation struct {
 	RecommendationId *string           `json:"RecommendationId,omitempty"`
 }
 
+type ReceiveMessageRequest struct {
+	AttributeNames              []string `json:"AttributeNames,omitempty"`
+	MaxNumberOfMessages         *int32   `json:"MaxNumberOfMessages,omitempty"`
+	MessageAttributeNames       []string `json:"MessageAttributeNames,omitempty"`
+	MessageSystemAttributeNames []string `json:"MessageSystemAttributeNames,omitempty"`
+	QueueUrl                    *string  `json:"QueueUrl,omitempty"`
+	ReceiveRequestAttemptId     *string  `json:"ReceiveRequestAttemptId,omitempty"`
+	VisibilityTimeout           *int32   `json:"VisibilityTimeout,omitempty"`
+	WaitTimeSeconds             *int32   `json:"WaitTimeSeconds,omitempty"`
+}
+
+type ReceiveMessageResult struct {
+	Messages []SQSMessage `json:"Messages,omitempty"`
+}
+
 type RecommendationJobCompiledOutputConfig struct {
 	S3OutputUri *string `json:"S3OutputUri,omitempty"`
 }
@@ -690,8 +720,8 @@ type RecommendationJobStoppingConditions struct {
 }
 
 type RecommendationJobVpcConfig struct {
-	SecurityGroupIds []string `json:"SecurityGroupIds,omitempty"`
-	Subnets          []string `json:"Subnets,omitempty"`
+	SecurityGroupIds []string `json:"SecurityGroupIds,omitzero"`
+	Subnets          []string `json:"Subnets,omitzero"`
 }
 
 type RecommendationMetrics struct {
@@ -718,7 +748,7 @@ type RedshiftDatasetDefinition struct {
 
 type RegisterDevicesRequest struct {
 	DeviceFleetName *string  `json:"DeviceFleetName,omitempty"`
-	Devices         []Device `json:"Devices,omitempty"`
+	Devices         []Device `json:"Devices,omitzero"`
 	Tags            []Tag    `json:"Tags,omitempty"`
 }
 
@@ -742,7 +772,7 @@ type RenderUiTemplateRequest struct {
 }
 
 type RenderUiTemplateResponse struct {
-	Errors          []RenderingError `json:"Errors,omitempty"`
+	Errors          []RenderingError `json:"Errors,omitzero"`
 	RenderedContent *string          `json:"RenderedContent,omitempty"`
 }
 
@@ -796,6 +826,12 @@ type ResolvedAttributes struct {
 	ProblemType        *string                      `json:"ProblemType,omitempty"`
 }
 
+type ResolvedS3Object struct {
+	S3Bucket        *string `json:"S3Bucket,omitempty"`
+	S3Key           *string `json:"S3Key,omitempty"`
+	S3ObjectVersion *string `json:"S3ObjectVersion,omitempty"`
+}
+
 type ResourceCatalog struct {
 	CreationTime        *Time   `json:"CreationTime,omitempty"`
 	Description         *string `json:"Description,omitempty"`
@@ -842,6 +878,15 @@ type ResourceSpec struct {
 	TrainingPlanArn            *string `json:"TrainingPlanArn,omitempty"`
 }
 
+type ResourceSpecificResult struct {
+	EvalDecisionDetails               map[string]string                  `json:"EvalDecisionDetails,omitempty"`
+	EvalResourceDecision              *string                            `json:"EvalResourceDecision,omitempty"`
+	EvalResourceName                  *string                            `json:"EvalResourceName,omitempty"`
+	MatchedStatements                 []Statement                        `json:"MatchedStatements,omitempty"`
+	MissingContextValues              []string                           `json:"MissingContextValues,omitempty"`
+	PermissionsBoundaryDecisionDetail *PermissionsBoundaryDecisionDetail `json:"PermissionsBoundaryDecisionDetail,omitempty"`
+}
+
 type RetentionPolicy struct {
 	HomeEfsFileSystem *string `json:"HomeEfsFileSystem,omitempty"`
 }
@@ -876,7 +921,7 @@ type Role struct {
 }
 
 type RoleGroupAssignment struct {
-	GroupPatterns []string `json:"GroupPatterns,omitempty"`
+	GroupPatterns []string `json:"GroupPatterns,omitzero"`
 	RoleName      *string  `json:"RoleName,omitempty"`
 }
 
@@ -899,7 +944,7 @@ type RollingUpdatePolicy struct {
 
 type RoutingTarget struct {
 	AsyncInferenceConfig *RoutingTargetAsyncInferenceConfig `json:"AsyncInferenceConfig,omitempty"`
-	Destinations         []Destination                      `json:"Destinations,omitempty"`
+	Destinations         []Destination                      `json:"Destinations,omitzero"`
 	Name                 *string                            `json:"Name,omitempty"`
 	RoutingPreference    *string                            `json:"RoutingPreference,omitempty"`
 }
@@ -925,6 +970,16 @@ type RoutingTargetAsyncInferenceOutputConfig struct {
 	S3OutputPath       *string                                        `json:"S3OutputPath,omitempty"`
 }
 
+type RuntimeVersionConfig struct {
+	Error             *RuntimeVersionError `json:"Error,omitempty"`
+	RuntimeVersionArn *string              `json:"RuntimeVersionArn,omitempty"`
+}
+
+type RuntimeVersionError struct {
+	ErrorCode *string `json:"ErrorCode,omitempty"`
+	Message   *string `json:"Message,omitempty"`
+}
+
 type S3DataSource struct {
 	AttributeNames         []string           `json:"AttributeNames,omitempty"`
 	HubAccessConfig        *HubAccessConfig   `json:"HubAccessConfig,omitempty"`
@@ -942,6 +997,10 @@ type S3FileSystem struct {
 type S3FileSystemConfig struct {
 	MountPath *string `json:"MountPath,omitempty"`
 	S3Uri     *string `json:"S3Uri,omitempty"`
+}
+
+type S3FilesConfig struct {
+	DirectS3Read *string `json:"DirectS3Read,omitempty"`
 }
 
 type S3ModelDataSource struct {
@@ -963,6 +1022,16 @@ type S3StorageConfig struct {
 	KmsKeyId            *string `json:"KmsKeyId,omitempty"`
 	ResolvedOutputS3Uri *string `json:"ResolvedOutputS3Uri,omitempty"`
 	S3Uri               *string `json:"S3Uri,omitempty"`
+}
+
+type SQSMessage struct {
+	Attributes             map[string]string                `json:"Attributes,omitempty"`
+	Body                   *string                          `json:"Body,omitempty"`
+	MD5OfBody              *string                          `json:"MD5OfBody,omitempty"`
+	MD5OfMessageAttributes *string                          `json:"MD5OfMessageAttributes,omitempty"`
+	MessageAttributes      map[string]MessageAttributeValue `json:"MessageAttributes,omitempty"`
+	MessageId              *string                          `json:"MessageId,omitempty"`
+	ReceiptHandle          *string                          `json:"ReceiptHandle,omitempty"`
 }
 
 type STSCredentials struct {
@@ -1067,7 +1136,7 @@ type SearchTrainingPlanOfferingsRequest struct {
 
 type SearchTrainingPlanOfferingsResponse struct {
 	TrainingPlanExtensionOfferings []TrainingPlanExtensionOffering `json:"TrainingPlanExtensionOfferings,omitempty"`
-	TrainingPlanOfferings          []TrainingPlanOffering          `json:"TrainingPlanOfferings,omitempty"`
+	TrainingPlanOfferings          []TrainingPlanOffering          `json:"TrainingPlanOfferings,omitzero"`
 }
 
 type SearchedLogStream struct {
@@ -1087,12 +1156,30 @@ type SelectedStep struct {
 }
 
 type SelectiveExecutionConfig struct {
-	SelectedSteps              []SelectedStep `json:"SelectedSteps,omitempty"`
+	SelectedSteps              []SelectedStep `json:"SelectedSteps,omitzero"`
 	SourcePipelineExecutionArn *string        `json:"SourcePipelineExecutionArn,omitempty"`
 }
 
 type SelectiveExecutionResult struct {
 	SourcePipelineExecutionArn *string `json:"SourcePipelineExecutionArn,omitempty"`
+}
+
+type SendMessageRequest struct {
+	DelaySeconds            *int32                                 `json:"DelaySeconds,omitempty"`
+	MessageAttributes       map[string]MessageAttributeValue       `json:"MessageAttributes,omitempty"`
+	MessageBody             *string                                `json:"MessageBody,omitempty"`
+	MessageDeduplicationId  *string                                `json:"MessageDeduplicationId,omitempty"`
+	MessageGroupId          *string                                `json:"MessageGroupId,omitempty"`
+	MessageSystemAttributes map[string]MessageSystemAttributeValue `json:"MessageSystemAttributes,omitempty"`
+	QueueUrl                *string                                `json:"QueueUrl,omitempty"`
+}
+
+type SendMessageResult struct {
+	MD5OfMessageAttributes       *string `json:"MD5OfMessageAttributes,omitempty"`
+	MD5OfMessageBody             *string `json:"MD5OfMessageBody,omitempty"`
+	MD5OfMessageSystemAttributes *string `json:"MD5OfMessageSystemAttributes,omitempty"`
+	MessageId                    *string `json:"MessageId,omitempty"`
+	SequenceNumber               *string `json:"SequenceNumber,omitempty"`
 }
 
 type SendPipelineExecutionStepFailureRequest struct {
@@ -1148,7 +1235,7 @@ type SessionChainingConfig struct {
 }
 
 type ShadowModeConfig struct {
-	ShadowModelVariants    []ShadowModelVariantConfig `json:"ShadowModelVariants,omitempty"`
+	ShadowModelVariants    []ShadowModelVariantConfig `json:"ShadowModelVariants,omitzero"`
 	SourceModelVariantName *string                    `json:"SourceModelVariantName,omitempty"`
 }
 
@@ -1167,10 +1254,41 @@ type ShuffleConfig struct {
 	Seed *int64 `json:"Seed,omitempty"`
 }
 
+type SimulatePolicyResponse struct {
+	EvaluationResults []EvaluationResult `json:"EvaluationResults,omitempty"`
+	IsTruncated       *bool              `json:"IsTruncated,omitempty"`
+	Marker            *string            `json:"Marker,omitempty"`
+}
+
+type SimulatePrincipalPolicyRequest struct {
+	ActionNames                        []string           `json:"ActionNames,omitzero"`
+	CallerArn                          *string            `json:"CallerArn,omitempty"`
+	ContextEntries                     []ContextEntry     `json:"ContextEntries,omitempty"`
+	Marker                             *string            `json:"Marker,omitempty"`
+	MaxItems                           *int32             `json:"MaxItems,omitempty"`
+	PermissionsBoundaryPolicyInputList []string           `json:"PermissionsBoundaryPolicyInputList,omitempty"`
+	PolicyExclusionList                []PolicyIdentifier `json:"PolicyExclusionList,omitempty"`
+	PolicyInputList                    []string           `json:"PolicyInputList,omitempty"`
+	PolicySourceArn                    *string            `json:"PolicySourceArn,omitempty"`
+	ResourceArns                       []string           `json:"ResourceArns,omitempty"`
+	ResourceHandlingOption             *string            `json:"ResourceHandlingOption,omitempty"`
+	ResourceOwner                      *string            `json:"ResourceOwner,omitempty"`
+	ResourcePolicy                     *string            `json:"ResourcePolicy,omitempty"`
+}
+
 type SlurmHealthMetadata struct {
 	Component *string `json:"Component,omitempty"`
 	Reason    *string `json:"Reason,omitempty"`
 	Status    *string `json:"Status,omitempty"`
+}
+
+type SnapStart struct {
+	ApplyOn *string `json:"ApplyOn,omitempty"`
+}
+
+type SnapStartResponse struct {
+	ApplyOn            *string `json:"ApplyOn,omitempty"`
+	OptimizationStatus *string `json:"OptimizationStatus,omitempty"`
 }
 
 type SourceAlgorithm struct {
@@ -1181,11 +1299,11 @@ type SourceAlgorithm struct {
 }
 
 type SourceAlgorithmSpecification struct {
-	SourceAlgorithms []SourceAlgorithm `json:"SourceAlgorithms,omitempty"`
+	SourceAlgorithms []SourceAlgorithm `json:"SourceAlgorithms,omitzero"`
 }
 
 type SourceIpConfig struct {
-	Cidrs []string `json:"Cidrs,omitempty"`
+	Cidrs []string `json:"Cidrs,omitzero"`
 }
 
 type SourceRoleTemplate struct {
@@ -1262,7 +1380,7 @@ type Stairs struct {
 
 type StartClusterHealthCheckRequest struct {
 	ClusterName                   *string                                 `json:"ClusterName,omitempty"`
-	DeepHealthCheckConfigurations []InstanceGroupHealthCheckConfiguration `json:"DeepHealthCheckConfigurations,omitempty"`
+	DeepHealthCheckConfigurations []InstanceGroupHealthCheckConfiguration `json:"DeepHealthCheckConfigurations,omitzero"`
 }
 
 type StartClusterHealthCheckResponse struct {
@@ -1324,6 +1442,13 @@ type StartSessionResponse struct {
 	SessionId  *string `json:"SessionId,omitempty"`
 	StreamUrl  *string `json:"StreamUrl,omitempty"`
 	TokenValue *string `json:"TokenValue,omitempty"`
+}
+
+type Statement struct {
+	EndPosition      *Position `json:"EndPosition,omitempty"`
+	SourcePolicyId   *string   `json:"SourcePolicyId,omitempty"`
+	SourcePolicyType *string   `json:"SourcePolicyType,omitempty"`
+	StartPosition    *Position `json:"StartPosition,omitempty"`
 }
 
 type StopAIBenchmarkJobRequest struct {
@@ -1493,6 +1618,11 @@ type Tag struct {
 	Value *string `json:"Value,omitempty"`
 }
 
+type TagsError struct {
+	ErrorCode *string `json:"ErrorCode,omitempty"`
+	Message   *string `json:"Message,omitempty"`
+}
+
 type TargetPlatform struct {
 	Accelerator *string `json:"Accelerator,omitempty"`
 	Arch        *string `json:"Arch,omitempty"`
@@ -1506,6 +1636,10 @@ type TargetTrackingScalingPolicyConfiguration struct {
 
 type TemplateProviderDetail struct {
 	CfnTemplateProviderDetail *CfnTemplateProviderDetail `json:"CfnTemplateProviderDetail,omitempty"`
+}
+
+type TenancyConfig struct {
+	TenantIsolationMode *string `json:"TenantIsolationMode,omitempty"`
 }
 
 type TensorBoardAppSettings struct {
@@ -1586,6 +1720,14 @@ type TotalHits struct {
 	Value    *int64  `json:"Value,omitempty"`
 }
 
+type TracingConfig struct {
+	Mode *string `json:"Mode,omitempty"`
+}
+
+type TracingConfigResponse struct {
+	Mode *string `json:"Mode,omitempty"`
+}
+
 type TrackingServerSummary struct {
 	CreationTime         *Time   `json:"CreationTime,omitempty"`
 	IsActive             *string `json:"IsActive,omitempty"`
@@ -1660,7 +1802,7 @@ type TrainingJob struct {
 
 type TrainingJobDefinition struct {
 	HyperParameters   map[string]string  `json:"HyperParameters,omitempty"`
-	InputDataConfig   []Channel          `json:"InputDataConfig,omitempty"`
+	InputDataConfig   []Channel          `json:"InputDataConfig,omitzero"`
 	OutputDataConfig  *OutputDataConfig  `json:"OutputDataConfig,omitempty"`
 	ResourceConfig    *ResourceConfig    `json:"ResourceConfig,omitempty"`
 	StoppingCondition *StoppingCondition `json:"StoppingCondition,omitempty"`
@@ -1727,7 +1869,7 @@ type TrainingPlanOffering struct {
 	RequestedEndTimeBefore    *Time                      `json:"RequestedEndTimeBefore,omitempty"`
 	RequestedStartTimeAfter   *Time                      `json:"RequestedStartTimeAfter,omitempty"`
 	ReservedCapacityOfferings []ReservedCapacityOffering `json:"ReservedCapacityOfferings,omitempty"`
-	TargetResources           []string                   `json:"TargetResources,omitempty"`
+	TargetResources           []string                   `json:"TargetResources,omitzero"`
 	TrainingPlanOfferingId    *string                    `json:"TrainingPlanOfferingId,omitempty"`
 	UpfrontFee                *string                    `json:"UpfrontFee,omitempty"`
 }
@@ -1806,10 +1948,10 @@ type TrainingSpecification struct {
 	AdditionalS3DataSource             *AdditionalS3DataSource            `json:"AdditionalS3DataSource,omitempty"`
 	MetricDefinitions                  []MetricDefinition                 `json:"MetricDefinitions,omitempty"`
 	SupportedHyperParameters           []HyperParameterSpecification      `json:"SupportedHyperParameters,omitempty"`
-	SupportedTrainingInstanceTypes     []string                           `json:"SupportedTrainingInstanceTypes,omitempty"`
+	SupportedTrainingInstanceTypes     []string                           `json:"SupportedTrainingInstanceTypes,omitzero"`
 	SupportedTuningJobObjectiveMetrics []HyperParameterTuningJobObjective `json:"SupportedTuningJobObjectiveMetrics,omitempty"`
 	SupportsDistributedTraining        *bool                              `json:"SupportsDistributedTraining,omitempty"`
-	TrainingChannels                   []ChannelSpecification             `json:"TrainingChannels,omitempty"`
+	TrainingChannels                   []ChannelSpecification             `json:"TrainingChannels,omitzero"`
 	TrainingImage                      *string                            `json:"TrainingImage,omitempty"`
 	TrainingImageDigest                *string                            `json:"TrainingImageDigest,omitempty"`
 }
@@ -2220,7 +2362,7 @@ type UpdateDeviceFleetRequest struct {
 
 type UpdateDevicesRequest struct {
 	DeviceFleetName *string  `json:"DeviceFleetName,omitempty"`
-	Devices         []Device `json:"Devices,omitempty"`
+	Devices         []Device `json:"Devices,omitzero"`
 }
 
 type UpdateDomainRequest struct {
@@ -2254,7 +2396,7 @@ type UpdateEndpointOutput struct {
 }
 
 type UpdateEndpointWeightsAndCapacitiesInput struct {
-	DesiredWeightsAndCapacities []DesiredWeightAndCapacity `json:"DesiredWeightsAndCapacities,omitempty"`
+	DesiredWeightsAndCapacities []DesiredWeightAndCapacity `json:"DesiredWeightsAndCapacities,omitzero"`
 	EndpointName                *string                    `json:"EndpointName,omitempty"`
 }
 
@@ -2289,6 +2431,48 @@ type UpdateFeatureMetadataRequest struct {
 	FeatureName        *string            `json:"FeatureName,omitempty"`
 	ParameterAdditions []FeatureParameter `json:"ParameterAdditions,omitempty"`
 	ParameterRemovals  []string           `json:"ParameterRemovals,omitempty"`
+}
+
+type UpdateFunctionCodeRequest struct {
+	Architectures       []string `json:"Architectures,omitempty"`
+	DryRun              *bool    `json:"DryRun,omitempty"`
+	FunctionName        *string  `json:"-"`
+	ImageUri            *string  `json:"ImageUri,omitempty"`
+	Publish             *bool    `json:"Publish,omitempty"`
+	PublishTo           *string  `json:"PublishTo,omitempty"`
+	RevisionId          *string  `json:"RevisionId,omitempty"`
+	S3Bucket            *string  `json:"S3Bucket,omitempty"`
+	S3Key               *string  `json:"S3Key,omitempty"`
+	S3ObjectStorageMode *string  `json:"S3ObjectStorageMode,omitempty"`
+	S3ObjectVersion     *string  `json:"S3ObjectVersion,omitempty"`
+	SourceKMSKeyArn     *string  `json:"SourceKMSKeyArn,omitempty"`
+	ZipFile             []byte   `json:"ZipFile,omitempty"`
+}
+
+type UpdateFunctionConfigurationRequest struct {
+	AcceleratorConfig      *AcceleratorConfig       `json:"AcceleratorConfig,omitempty"`
+	CapacityProviderConfig *CapacityProviderConfig  `json:"CapacityProviderConfig,omitempty"`
+	DeadLetterConfig       *DeadLetterConfig        `json:"DeadLetterConfig,omitempty"`
+	Description            *string                  `json:"Description,omitempty"`
+	DurableConfig          *DurableConfig           `json:"DurableConfig,omitempty"`
+	Environment            *Environment             `json:"Environment,omitempty"`
+	EphemeralStorage       *EphemeralStorage        `json:"EphemeralStorage,omitempty"`
+	FileSystemConfigs      []LambdaFileSystemConfig `json:"FileSystemConfigs,omitempty"`
+	FunctionName           *string                  `json:"-"`
+	Handler                *string                  `json:"Handler,omitempty"`
+	ImageConfig            *LambdaImageConfig       `json:"ImageConfig,omitempty"`
+	KMSKeyArn              *string                  `json:"KMSKeyArn,omitempty"`
+	Layers                 []string                 `json:"Layers,omitempty"`
+	LoggingConfig          *LoggingConfig           `json:"LoggingConfig,omitempty"`
+	MemorySize             *int32                   `json:"MemorySize,omitempty"`
+	RevisionId             *string                  `json:"RevisionId,omitempty"`
+	Role                   *string                  `json:"Role,omitempty"`
+	Runtime                *string                  `json:"Runtime,omitempty"`
+	RuntimeConfig          *FunctionRuntimeConfig   `json:"RuntimeConfig,omitempty"`
+	SnapStart              *SnapStart               `json:"SnapStart,omitempty"`
+	Timeout                *int32                   `json:"Timeout,omitempty"`
+	TracingConfig          *TracingConfig           `json:"TracingConfig,omitempty"`
+	VpcConfig              *LambdaVpcConfig         `json:"VpcConfig,omitempty"`
 }
 
 type UpdateHubContentReferenceRequest struct {
@@ -2398,7 +2582,7 @@ type UpdateInferenceExperimentResponse struct {
 
 type UpdateInferenceRouterInput struct {
 	InferenceRouterName *string         `json:"InferenceRouterName,omitempty"`
-	RoutingTargets      []RoutingTarget `json:"RoutingTargets,omitempty"`
+	RoutingTargets      []RoutingTarget `json:"RoutingTargets,omitzero"`
 }
 
 type UpdateInferenceRouterOutput struct {
@@ -2586,7 +2770,7 @@ type UpdateProjectOutput struct {
 
 type UpdateRecordRequest struct {
 	FeatureGroupName              *string                  `json:"-"`
-	Features                      []FeatureValue           `json:"Features,omitempty"`
+	Features                      []FeatureValue           `json:"Features,omitzero"`
 	RecordIdentifierValueAsString *string                  `json:"RecordIdentifierValueAsString,omitempty"`
 	TargetStores                  []string                 `json:"TargetStores,omitempty"`
 	TtlDuration                   *FeatureStoreTtlDuration `json:"TtlDuration,omitempty"`
@@ -2736,8 +2920,15 @@ type VisibilityConditions struct {
 }
 
 type VpcConfig struct {
-	SecurityGroupIds []string `json:"SecurityGroupIds,omitempty"`
-	Subnets          []string `json:"Subnets,omitempty"`
+	SecurityGroupIds []string `json:"SecurityGroupIds,omitzero"`
+	Subnets          []string `json:"Subnets,omitzero"`
+}
+
+type VpcConfigResponse struct {
+	Ipv6AllowedForDualStack *bool    `json:"Ipv6AllowedForDualStack,omitempty"`
+	SecurityGroupIds        []string `json:"SecurityGroupIds,omitempty"`
+	SubnetIds               []string `json:"SubnetIds,omitempty"`
+	VpcId                   *string  `json:"VpcId,omitempty"`
 }
 
 type WarmPoolStatus struct {
@@ -2772,8 +2963,8 @@ type WorkforceVpcConfigRequest struct {
 }
 
 type WorkforceVpcConfigResponse struct {
-	SecurityGroupIds []string `json:"SecurityGroupIds,omitempty"`
-	Subnets          []string `json:"Subnets,omitempty"`
+	SecurityGroupIds []string `json:"SecurityGroupIds,omitzero"`
+	Subnets          []string `json:"Subnets,omitzero"`
 	VpcEndpointId    *string  `json:"VpcEndpointId,omitempty"`
 	VpcId            *string  `json:"VpcId,omitempty"`
 }
@@ -2791,7 +2982,7 @@ type Workteam struct {
 	CreateDate                *Time                      `json:"CreateDate,omitempty"`
 	Description               *string                    `json:"Description,omitempty"`
 	LastUpdatedDate           *Time                      `json:"LastUpdatedDate,omitempty"`
-	MemberDefinitions         []MemberDefinition         `json:"MemberDefinitions,omitempty"`
+	MemberDefinitions         []MemberDefinition         `json:"MemberDefinitions,omitzero"`
 	NotificationConfiguration *NotificationConfiguration `json:"NotificationConfiguration,omitempty"`
 	ProductListingIds         []string                   `json:"ProductListingIds,omitempty"`
 	SubDomain                 *string                    `json:"SubDomain,omitempty"`

@@ -19,8 +19,28 @@ type Options struct {
 	// Hidden folders of the machine look empty to hosts under the namespace runner: the server's data, with its keys. A job sees of
 	// them what its Mounts name.
 	Hidden []string
+	// Outside is how hosts reach servers that are not of the job.
+	Outside Outside
 	// UserNamespace makes the namespace runner use a user namespace although root could do without.
 	UserNamespace bool
+}
+
+// Outside is what programs in hosts need so that connections to the outside, and to the addresses of AWS that are built into them, go by the
+// server. The server's socket or address must take CONNECT.
+type Outside struct {
+	// CABundle is the file of the certificates to trust. Defaults to the machine's own.
+	CABundle string `json:"ca_bundle,omitempty"`
+	// CAVariables are the environment variables in which programs look for such a file.
+	CAVariables []string `json:"ca_variables,omitempty"`
+	// Proxy is the server's address as a proxy, for the plain runner, whose hosts share the machine's network.
+	Proxy string `json:"proxy,omitempty"`
+}
+
+// trust sets the variables to where a host sees the bundle.
+func (o Outside) trust(env map[string]string, bundle string) {
+	for _, name := range o.CAVariables {
+		env[name] = bundle
+	}
 }
 
 // Choice is what Probe found.
@@ -77,7 +97,7 @@ func Choose(ctx context.Context, mode string, opts Options) (Runner, Choice, err
 	if mode == Namespace && choice.Runner != Namespace {
 		return nil, choice, errors.New(strings.Join(append([]string{choice.Reason}, choice.Advice...), ". Try: "))
 	}
-	r := &supervised{kind: choice.Runner, program: opts.program(), executable: opts.executable(), hidden: opts.Hidden}
+	r := &supervised{kind: choice.Runner, program: opts.program(), executable: opts.executable(), hidden: opts.Hidden, outside: opts.Outside}
 	if choice.Runner == Namespace {
 		r.url, r.attributes = namespaceURL, namespaceAttributes(choice.UserNamespace)
 		if !cgroupsUsable() {

@@ -17,17 +17,19 @@ import (
 
 // hostPlan is what a host's first process builds and runs.
 type hostPlan struct {
-	Name, Dir  string
-	Command    []string
-	WorkDir    string
-	Env        []string
-	Mounts     []Mount
-	VCPUs      int
-	HostsFile  string
-	Executable string
-	Address    string
-	Hidden     []string
-	HomeFiles  map[string]string
+	Name, Dir string
+	Command   []string
+	WorkDir   string
+	Env       []string
+	Mounts    []Mount
+	VCPUs     int
+	HostsFile string
+	// ResolverFile is the host's /etc/resolv.conf.
+	ResolverFile string
+	Executable   string
+	Address      string
+	Hidden       []string
+	HomeFiles    map[string]string
 }
 
 // keptCapabilities are what a program that believes to be root on a host of its own needs. The rest would reach the machine.

@@ -24,6 +24,7 @@ type supervised struct {
 	program    string
 	executable string
 	hidden     []string
+	outside    Outside
 	// attributes are how the supervisor's process starts: its namespaces, where it has some.
 	attributes func() *syscall.SysProcAttr
 }
@@ -116,7 +117,7 @@ func (r *supervised) startSupervisor(spec Spec, lock, listener *os.File) error {
 	go func() { _ = cmd.Wait() }()
 	// A supervisor that ends, or is left, before it has the whole order has started nothing.
 	return json.NewEncoder(orderWrite).Encode(jobOrder{Runner: r.kind, Spec: spec, Environment: userEnvironment(os.Environ()),
-		Executable: r.executable, Hidden: r.hidden, HomeFiles: homeFiles()})
+		Executable: r.executable, Hidden: r.hidden, HomeFiles: homeFiles(), Outside: r.outside})
 }
 
 // takeLock gives up after the moment for which another process may look at the lock.

@@ -18,6 +18,8 @@ import (
 const (
 	hostExecutable = "/opt/mobula/bin/mobula"
 	hostHome       = "/opt/mobula/home"
+	// hostCABundle is where a host sees the certificates that it is to trust.
+	hostCABundle = "/opt/mobula/certificates.pem"
 )
 
 // startLimit is how long a host may take for a step of its start. They take milliseconds, unless a file system of the machine hangs.
@@ -68,7 +70,7 @@ func (h *namespaceHosts) prepare(logs []*os.File) ([]hostProcess, error) {
 		pids[i] = host.pid
 	}
 	var err error
-	if h.network, err = newNetwork(pids, h.file.Spec.PlatformSocket); err != nil {
+	if h.network, err = newNetwork(pids, h.file.Spec.PlatformSocket, outwardPorts(h.file.Environment)); err != nil {
 		return nil, fmt.Errorf("network: %w", err)
 	}
 	processes := make([]hostProcess, len(h.hosts))
@@ -120,13 +122,21 @@ func (h *namespaceHosts) startHost(i int, log *os.File) (*namespaceHost, error) 
 // plan is all that host i, counted from 0, needs to know.
 func (h *namespaceHosts) plan(i int) hostPlan {
 	n := i + 1
-	env := h.file.hostEnvironment(n, map[string]string{
+	own := map[string]string{
 		"PATH": strings.Join(append(slices.Clone(h.file.Spec.Path), filepath.Dir(hostExecutable), h.file.Environment["PATH"]), ":"),
 		"HOME": hostHome, "MOBULA_SERVE_PORT": strconv.Itoa(ServePort), "SM_NETWORK_INTERFACE_NAME": hostInterface,
-	})
+	}
+	mounts, resolver := h.file.Spec.mountsOf(n), ""
+	if h.file.Outside.CABundle != "" {
+		mounts = append(mounts, Mount{Source: h.file.Outside.CABundle, Target: hostCABundle, ReadOnly: true})
+		h.file.Outside.trust(own, hostCABundle)
+	}
+	if h.file.Spec.PlatformSocket != "" {
+		resolver = resolverFile
+	}
 	return hostPlan{
-		Name: HostName(n), Dir: HostDir(h.file.Spec.Dir, n), Command: h.file.Spec.Command, WorkDir: h.file.Spec.WorkDir, Env: env,
-		Mounts: h.file.Spec.mountsOf(n), VCPUs: h.file.Spec.VCPUs, HostsFile: hostsFile(h.file.Spec.Hosts), Address: hostAddress(n),
+		Name: HostName(n), Dir: HostDir(h.file.Spec.Dir, n), Command: h.file.Spec.Command, WorkDir: h.file.Spec.WorkDir, Env: h.file.hostEnvironment(n, own),
+		Mounts: mounts, VCPUs: h.file.Spec.VCPUs, HostsFile: hostsFile(h.file.Spec.Hosts), ResolverFile: resolver, Address: hostAddress(n),
 		Executable: h.file.Executable, Hidden: h.file.Hidden, HomeFiles: h.file.HomeFiles,
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 )
 
 // The network of a job exists only in the supervisor's net namespace, so that every job can have the same addresses.
@@ -21,7 +22,7 @@ const (
 	hostInterface = "eth0"
 	// platformPatience is how long a host's connection waits for a server that is restarting.
 	platformPatience = 60 * time.Second
-	// platformConnections is how many connections of a job's hosts to the platform are open at a time; more wait.
+	// platformConnections is how many connections of a job's hosts to a port of the gateway are open at a time; more wait.
 	platformConnections = 4096
 )
 
@@ -37,18 +38,19 @@ func hostsFile(hosts int) string {
 	return text.String()
 }
 
-// network is the bridge, and the platform's port on it.
+// network is the bridge, and what the gateway on it serves.
 type network struct {
-	platform net.Listener
-	socket   string
-	ctx      context.Context
-	cancel   context.CancelFunc
-	serving  sync.WaitGroup
+	socket  string
+	hosts   int
+	ctx     context.Context
+	cancel  context.CancelFunc
+	open    []io.Closer // what is listened at
+	serving sync.WaitGroup
 }
 
-// newNetwork makes a bridge with the gateway's address, a pair of interfaces for each host's first process, and the way to the
-// server's socket. The hosts bring up their ends themselves.
-func newNetwork(pids []int, socket string) (*network, error) {
+// newNetwork makes a bridge with the gateway's address, a pair of interfaces for each host's first process, and the ways to the
+// server's socket: the platform's port, and those at which hosts look for servers outside. The hosts bring up their ends themselves.
+func newNetwork(pids []int, socket string, outward []int) (*network, error) {
 	handle, err := netlink.NewHandle(syscall.NETLINK_ROUTE)
 	if err != nil {
 		return nil, err
@@ -78,15 +80,45 @@ func newNetwork(pids []int, socket string) (*network, error) {
 			return nil, fmt.Errorf("interface of %s up: %w", HostName(i+1), err)
 		}
 	}
-	n := &network{socket: socket}
+	n := &network{socket: socket, hosts: len(pids)}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
-	if socket != "" {
-		if n.platform, err = net.Listen("tcp", fmt.Sprintf("%s:%d", gateway, platformPort)); err != nil {
-			return nil, err
-		}
-		n.serving.Go(n.forward)
+	if socket == "" {
+		return n, nil
+	}
+	// Every address that is not a host's is the gateway's. Not in the table of local addresses, which comes before that of the hosts.
+	err = handle.RouteAdd(&netlink.Route{LinkIndex: lo.Attrs().Index, Type: unix.RTN_LOCAL, Table: unix.RT_TABLE_MAIN, Scope: netlink.SCOPE_HOST,
+		Dst: &net.IPNet{IP: net.IPv4zero, Mask: net.CIDRMask(0, 32)}})
+	if err == nil {
+		err = n.serve(outward)
+	}
+	if err != nil {
+		n.close()
+		return nil, err
 	}
 	return n, nil
+}
+
+// serve begins to listen at all that the gateway serves.
+func (n *network) serve(outward []int) error {
+	names, err := net.ListenPacket("udp4", gateway+":53")
+	if err != nil {
+		return err
+	}
+	n.open = append(n.open, names)
+	n.serving.Go(func() { n.answerNames(names) })
+	for _, port := range append([]int{platformPort}, outward...) {
+		address, carry := fmt.Sprintf("0.0.0.0:%d", port), n.outward
+		if port == platformPort {
+			address, carry = fmt.Sprintf("%s:%d", gateway, port), n.toServer
+		}
+		l, err := net.Listen("tcp4", address)
+		if err != nil {
+			return err
+		}
+		n.open = append(n.open, l)
+		n.serving.Go(func() { n.accept(l, carry) })
+	}
+	return nil
 }
 
 // bringUp gives a link its address and starts it.
@@ -128,30 +160,38 @@ func joinNetwork(address string) error {
 	return handle.RouteAdd(&netlink.Route{LinkIndex: link.Attrs().Index, Gw: net.ParseIP(gateway)})
 }
 
-// forward carries what hosts send to the platform's address to the server's socket.
-func (n *network) forward() {
+// accept gives each connection of a host to carry, and closes it when that is done with it, or the job is.
+func (n *network) accept(l net.Listener, carry func(*net.TCPConn)) {
 	var conns sync.WaitGroup
 	defer conns.Wait()
 	slots := make(chan struct{}, platformConnections)
 	for {
 		slots <- struct{}{}
-		host, err := n.platform.Accept()
+		host, err := l.Accept()
 		if err != nil {
 			return
 		}
 		conns.Go(func() {
 			defer func() { <-slots }()
 			defer host.Close()
-			server, err := n.dialServer()
-			if err != nil {
-				return // the host sees its connection close, as with any server that is not there
-			}
-			defer server.Close()
-			stop := context.AfterFunc(n.ctx, func() { host.Close(); server.Close() })
+			stop := context.AfterFunc(n.ctx, func() { host.Close() })
 			defer stop()
-			join(host.(*net.TCPConn), server)
+			carry(host.(*net.TCPConn))
 		})
 	}
+}
+
+// toServer carries what a host sends to the platform's address to the server's socket. Where no server comes, the host sees its connection
+// close, as with any server that is not there.
+func (n *network) toServer(host *net.TCPConn) {
+	server, err := n.dialServer()
+	if err != nil {
+		return
+	}
+	defer server.Close()
+	stop := context.AfterFunc(n.ctx, func() { server.Close() })
+	defer stop()
+	join(host, server)
 }
 
 // dialServer waits for a server that is restarting.
@@ -198,8 +238,8 @@ func (n *network) close() {
 		return
 	}
 	n.cancel()
-	if n.platform != nil {
-		n.platform.Close()
-		n.serving.Wait()
+	for _, c := range n.open {
+		c.Close()
 	}
+	n.serving.Wait()
 }

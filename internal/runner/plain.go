@@ -33,6 +33,7 @@ var plainNotes = []string{
 	"Jobs run as ordinary processes: programs find /opt/ml in MOBULA_ML_DIR and in rewritten arguments and variables only; one that opens /opt/ml by its name fails.",
 	"Hosts share the machine's network: algo-1, algo-2, … do not resolve as names, each host serves at MOBULA_SERVE_PORT, and MOBULA_HOST_ADDRESSES lists all.",
 	"Memory and processor limits of an instance type are not applied.",
+	"Addresses of AWS that are built into a program lead to the server by HTTPS_PROXY, HTTP_PROXY and variables that name its certificates: a program that heeds none of these goes to AWS itself, with a key that AWS does not know.",
 	"Read-only inputs are hard links to the originals where the file system has them: a job that writes to them in place changes the originals.",
 }
 
@@ -137,10 +138,12 @@ func (h *plainHosts) startHost(i int) (pid int, err error) {
 	for name, value := range rewritten.Spec.Env {
 		rewritten.Spec.Env[name] = rewriteML(value, ml)
 	}
-	env := rewritten.hostEnvironment(n, map[string]string{
+	own := map[string]string{
 		"PATH": path, "HOME": filepath.Join(dir, "home"), "TMPDIR": filepath.Join(dir, "tmp"), mlDirVariable: ml,
 		"MOBULA_SERVE_PORT": strconv.Itoa(h.ports[i]), "MOBULA_HOST_ADDRESSES": strings.Join(addresses, ","),
-	})
+	}
+	h.file.Outside.byVariables(own)
+	env := rewritten.hostEnvironment(n, own)
 	argv := make([]string, len(h.file.Spec.Command))
 	for k, arg := range h.file.Spec.Command {
 		argv[k] = rewriteML(arg, ml)
@@ -167,6 +170,22 @@ func (h *plainHosts) startHost(i int) (pid int, err error) {
 		return 0, fmt.Errorf("command %q: %w", program, err)
 	}
 	return pid, nil
+}
+
+// byVariables sets what makes programs on the machine's own network go by the server.
+func (o Outside) byVariables(env map[string]string) {
+	if o.CABundle != "" {
+		o.trust(env, o.CABundle)
+	}
+	if o.Proxy == "" {
+		return
+	}
+	for _, name := range []string{"HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"} {
+		env[name] = o.Proxy
+	}
+	for _, name := range []string{"NO_PROXY", "no_proxy"} {
+		env[name] = "localhost,127.0.0.1,::1"
+	}
 }
 
 // lookPath finds a command as a shell in dir with that PATH would.

@@ -68,7 +68,7 @@ func tryNamespaces() error {
 	if err := readOnly("/tmp", true); err != nil {
 		return err
 	}
-	n, err := newNetwork(nil, "")
+	n, err := newNetwork(nil, "", nil)
 	if err != nil {
 		return fmt.Errorf("network: %w", err)
 	}

@@ -83,9 +83,33 @@ func lives(pid int) bool {
 	return ok && state != 'Z' && state != 'X'
 }
 
+// anyRuns tells whether a thread of the processes below roots, or of them, runs or waits for a processor or a disk.
+func anyRuns(roots []int) bool {
+	children := map[int][]int{}
+	for _, pid := range processes() {
+		if parent, _, ok := readStat(pid); ok {
+			children[parent] = append(children[parent], pid)
+		}
+	}
+	for next := slices.Clone(roots); len(next) > 0; next = next[1:] {
+		threads, _ := filepath.Glob(filepath.Join("/proc", strconv.Itoa(next[0]), "task", "*", "stat")) // none where it ended just now
+		for _, path := range threads {
+			if _, state, ok := readStatFile(path); ok && (state == 'R' || state == 'D') {
+				return true
+			}
+		}
+		next = append(next, children[next[0]]...)
+	}
+	return false
+}
+
 // readStat gives a process's parent and the letter of its state.
 func readStat(pid int) (parent int, state byte, ok bool) {
-	data, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
+	return readStatFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
+}
+
+func readStatFile(path string) (parent int, state byte, ok bool) {
+	data, err := os.ReadFile(path)
 	if err != nil {
 		return 0, 0, false
 	}

@@ -84,6 +84,9 @@ func (b *rootBuilder) showMachine() error {
 	}
 	b.points[resolve(hostExecutable)] = false
 	b.points[resolve("/etc/hosts")] = false
+	if target := resolve("/etc/resolv.conf"); !b.isPrivate(target) {
+		b.points[target] = false
+	}
 	if err := b.show("/"); err != nil {
 		return err
 	}

@@ -81,7 +81,7 @@ func (b *rootBuilder) addProc() error {
 
 // addEtc gives the host its name, its peers and its number of processors.
 func (b *rootBuilder) addEtc() error {
-	files := map[string]string{"/etc/hosts": b.plan.HostsFile, "/etc/hostname": b.plan.Name + "\n", "/etc/resolv.conf": ""}
+	files := map[string]string{"/etc/hosts": b.plan.HostsFile, "/etc/hostname": b.plan.Name + "\n", "/etc/resolv.conf": b.plan.ResolverFile}
 	if b.plan.VCPUs > 0 {
 		files["/sys/devices/system/cpu/online"] = processorList(b.plan.VCPUs)
 	}

@@ -18,8 +18,16 @@ import (
 	"github.com/mobula-ml/mobula/internal/world"
 )
 
-// peerGrace is how long the other hosts have after algo-1 ended or one failed: there is nothing left for them to do.
+// peerGrace is the time between SIGTERM and SIGKILL for the other hosts after algo-1 ended or one failed.
 const peerGrace = 5 * time.Second
+
+// Once algo-1 has ended well, the others go on with what they do. Those that wait for it, as the workers of a Ray cluster do, never end by
+// themselves: hosts are stopped in which, at most of looks in a row, nothing runs or waits for a processor or a disk.
+const (
+	lookEvery = 100 * time.Millisecond
+	looks     = 20
+	idleLooks = 15
+)
 
 // hostSet is what one kind of runner makes of a job's hosts. All but dial are called from the supervisor's main thread.
 type hostSet interface {
@@ -196,6 +204,8 @@ func (s *supervisor) watch() (State, string) {
 	}
 	grace := s.file.Spec.StopGrace
 	var again <-chan time.Time // kill until all are gone
+	var look <-chan time.Time  // whether the other hosts do something yet, once algo-1 has ended
+	var looked, idle int
 	for running := len(s.status.Hosts); running > 0; {
 		select {
 		case e := <-exits:
@@ -204,7 +214,19 @@ func (s *supervisor) watch() (State, string) {
 			if reason := s.failure(e.host); reason != "" {
 				begin(Failed, reason, min(grace, peerGrace))
 			} else if e.host == 0 {
-				begin(Completed, "", min(grace, peerGrace))
+				look = time.After(lookEvery)
+			}
+		case <-look:
+			look = time.After(lookEvery)
+			if looked++; !s.working() {
+				idle++
+			}
+			if looked == looks {
+				if idle >= idleLooks {
+					begin(Completed, "", min(grace, peerGrace))
+					look = nil
+				}
+				looked, idle = 0, 0
 			}
 		case reason := <-s.stops:
 			begin(Stopped, reason, grace)
@@ -222,7 +244,21 @@ func (s *supervisor) watch() (State, string) {
 		}
 	}
 	s.hosts.kill() // what a host's command left behind
+	if end.state == "" {
+		end.state = Completed
+	}
 	return end.state, end.reason
+}
+
+// working tells whether something runs now in a host that has not ended.
+func (s *supervisor) working() bool {
+	var roots []int
+	for _, h := range s.status.Hosts {
+		if h.ExitCode == nil && h.PID != 0 {
+			roots = append(roots, h.PID)
+		}
+	}
+	return anyRuns(roots)
 }
 
 func (s *supervisor) save() {

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/mobula-ml/mobula/internal/awsapi"
 	"github.com/mobula-ml/mobula/internal/identity"
 	"github.com/mobula-ml/mobula/internal/object"
 	"github.com/mobula-ml/mobula/internal/platform/account"
@@ -14,11 +15,14 @@ import (
 	"github.com/mobula-ml/mobula/internal/platform/endpoints/transform"
 	"github.com/mobula-ml/mobula/internal/platform/experiments"
 	"github.com/mobula-ml/mobula/internal/platform/featurestore"
+	"github.com/mobula-ml/mobula/internal/platform/functions"
 	"github.com/mobula-ml/mobula/internal/platform/jobs"
 	"github.com/mobula-ml/mobula/internal/platform/lineage"
 	"github.com/mobula-ml/mobula/internal/platform/logs"
 	"github.com/mobula-ml/mobula/internal/platform/pipelines"
+	"github.com/mobula-ml/mobula/internal/platform/queues"
 	"github.com/mobula-ml/mobula/internal/platform/registry"
+	"github.com/mobula-ml/mobula/internal/platform/search"
 	"github.com/mobula-ml/mobula/internal/platform/tuning"
 	"github.com/mobula-ml/mobula/internal/pyenv"
 	"github.com/mobula-ml/mobula/internal/pysupport"
@@ -59,29 +63,61 @@ func (s *Server) openRooms(ctx context.Context, later func(func())) (err error) 
 	trials := tuning.New(tuning.Deps{DB: s.db, Engine: s.engine, World: s.World, Log: s.Log, Jobs: r.jobs})
 	models := registry.New(registry.Deps{DB: s.db, Objects: objects, World: s.World})
 	r.experiments = experiments.New(experiments.Deps{DB: s.db, World: s.World, Log: s.Log})
-	support, err := pysupport.Install(filepath.Join(s.Data, "pysupport"))
-	if err != nil {
+	if err := s.openServing(objects, models, library); err != nil {
 		return err
 	}
-	hosts := &serving.Hosts{Deps: serving.Deps{Objects: objects, Runner: s.runner, Keys: s.keys, Python: s.python, Log: s.Log, Socket: s.socket, Library: library, Support: support}}
-	r.endpoints = endpoints.New(endpoints.Deps{DB: s.db, Engine: s.engine, Objects: objects, Keys: s.keys, Hosts: hosts, World: s.World, Log: s.Log, Registry: models,
-		Dir: filepath.Join(s.Data, "endpoints"), LogDir: s.logDir()})
-	r.transform = transform.New(transform.Deps{DB: s.db, Engine: s.engine, Objects: objects, Keys: s.keys, Hosts: hosts, Models: r.endpoints, World: s.World, Log: s.Log,
-		Dir: filepath.Join(s.Data, "transform"), LogDir: s.logDir()})
+	code := functions.New(functions.Deps{DB: s.db, Engine: s.engine, Objects: objects, Keys: s.keys, Runner: s.runner, Python: s.python, World: s.World, Log: s.Log,
+		Dir: filepath.Join(s.Data, "functions"), Socket: s.socket})
+	waiting := &queues.Service{DB: s.db, World: s.World}
 	r.pipelines = pipelines.New(pipelines.Deps{DB: s.db, Engine: s.engine, Objects: objects, World: s.World, Log: s.Log, Jobs: r.jobs, Tuning: trials,
-		Registry: models, Models: r.endpoints, Experiments: r.experiments, Features: r.features})
-	r.lineage = lineage.New(lineage.Deps{DB: s.db, World: s.World, Log: s.Log, Features: r.features, Endpoints: r.endpoints})
-	r.all = []any{r.features, r.jobs, trials, models, r.experiments, r.pipelines, r.endpoints, r.transform, r.lineage, &account.Service{DB: s.db}, &logs.Service{Dir: s.logDir()}}
+		Registry: models, Models: r.endpoints, Experiments: r.experiments, Features: r.features, Functions: code, Queues: waiting, Transforms: r.transform})
+	r.lineage = lineage.New(lineage.Deps{DB: s.db, Objects: s.objects, World: s.World, Log: s.Log, Features: r.features, Endpoints: r.endpoints,
+		Components: r.experiments})
+	r.all = []any{r.features, r.jobs, trials, models, r.experiments, r.pipelines, r.endpoints, r.transform, r.lineage, code, waiting, &account.Service{DB: s.db},
+		&logs.Service{Dir: s.logDir()}, search.New(search.Deps{DB: s.db, Listers: r.listers(trials, models), SourceDetail: r.jobs.SourceDetail})}
 
 	s3 := object.Handler(s.objects, object.HandlerOptions{BeforeRead: r.features.Flush, World: s.World, Log: s.Log,
 		Account: func(ctx context.Context) string { return identity.From(ctx).Account }})
-	s.handler = wire.New(wire.Config{Keys: s.keys, Services: r.all, S3: s3, Own: s.python, World: s.World, Log: s.Log, Ready: func(context.Context) error {
+	s.handler = wire.New(wire.Config{Keys: s.keys, Services: r.all, S3: s3, Own: s.own(), World: s.World, Log: s.Log, Ready: func(context.Context) error {
 		if !s.ready.Load() {
 			return errors.New("the server is starting or stopping")
 		}
 		return nil
 	}})
 	return nil
+}
+
+// openServing makes the rooms whose hosts answer predictions.
+func (s *Server) openServing(objects object.Store, models *registry.Service, library string) error {
+	support, err := pysupport.Install(filepath.Join(s.Data, "pysupport"))
+	if err != nil {
+		return err
+	}
+	hosts := &serving.Hosts{Deps: serving.Deps{Objects: objects, Runner: s.runner, Keys: s.keys, Python: s.python, Log: s.Log, Socket: s.socket, Library: library, Support: support}}
+	s.rooms.endpoints = endpoints.New(endpoints.Deps{DB: s.db, Engine: s.engine, Objects: objects, Keys: s.keys, Hosts: hosts, World: s.World, Log: s.Log, Registry: models,
+		Dir: filepath.Join(s.Data, "endpoints"), LogDir: s.logDir()})
+	s.rooms.transform = transform.New(transform.Deps{DB: s.db, Engine: s.engine, Objects: objects, Keys: s.keys, Hosts: hosts, Models: s.rooms.endpoints, World: s.World,
+		Log: s.Log, Dir: filepath.Join(s.Data, "transform"), LogDir: s.logDir()})
+	return nil
+}
+
+// listers are what Search looks through.
+func (r *rooms) listers(trials *tuning.Service, models *registry.Service) map[string]search.Lister {
+	return map[string]search.Lister{
+		awsapi.ResourceTypeTrainingJob:              r.jobs.SearchTrainingJobs,
+		awsapi.ResourceTypeHyperParameterTuningJob:  trials.SearchJobs,
+		awsapi.ResourceTypeExperiment:               r.experiments.SearchExperiments,
+		awsapi.ResourceTypeExperimentTrial:          r.experiments.SearchTrials,
+		awsapi.ResourceTypeExperimentTrialComponent: r.experiments.SearchComponents,
+		awsapi.ResourceTypeModel:                    r.endpoints.SearchModels,
+		awsapi.ResourceTypeEndpoint:                 r.endpoints.SearchEndpoints,
+		awsapi.ResourceTypeModelPackage:             models.SearchPackages,
+		awsapi.ResourceTypeModelPackageGroup:        models.SearchGroups,
+		awsapi.ResourceTypePipeline:                 r.pipelines.SearchPipelines,
+		awsapi.ResourceTypePipelineExecution:        r.pipelines.SearchExecutions,
+		awsapi.ResourceTypeFeatureGroup:             r.features.SearchGroups,
+		awsapi.ResourceTypeFeatureMetadata:          r.features.SearchFeatures,
+	}
 }
 
 func (s *Server) logDir() string { return filepath.Join(s.Data, "logs") }

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/mobula-ml/mobula/internal/durable"
+	"github.com/mobula-ml/mobula/internal/gateway"
 	"github.com/mobula-ml/mobula/internal/identity"
 	"github.com/mobula-ml/mobula/internal/object"
 	"github.com/mobula-ml/mobula/internal/pyenv"
@@ -40,6 +41,7 @@ type Server struct {
 	python  *pyenv.Manager
 	rooms   rooms
 	handler *wire.Handler
+	gateway *gateway.Gateway
 	socket  string
 
 	http   *http.Server
@@ -91,7 +93,8 @@ func Start(ctx context.Context, c Config) (s *Server, err error) {
 		return nil, err
 	}
 	later(func() { unix.Close() })
-	s.runner, s.Choice, err = runner.Choose(ctx, c.Runner, runner.Options{Executable: c.Executable, PlatformAddr: tcp.Addr().String(), Hidden: []string{c.Data}})
+	s.runner, s.Choice, err = runner.Choose(ctx, c.Runner, runner.Options{Executable: c.Executable, PlatformAddr: tcp.Addr().String(), Hidden: []string{c.Data},
+		Outside: runner.Outside{CABundle: gateway.BundlePath(GatewayDir(c.Data)), CAVariables: gateway.BundleVariables, Proxy: proxyURL(tcp.Addr().(*net.TCPAddr))}})
 	if err != nil {
 		return nil, err
 	}
@@ -99,12 +102,16 @@ func Start(ctx context.Context, c Config) (s *Server, err error) {
 	if err := s.openRooms(ctx, later); err != nil {
 		return nil, err
 	}
+	if err := s.openGateway(tcp.Addr().(*net.TCPAddr)); err != nil {
+		return nil, err
+	}
+	later(s.gateway.Stop) // once more than serve does, where it is not reached
 	// The rooms know everything that was acknowledged before the first request is answered; until then it waits at the listener.
 	if err := s.startRooms(ctx, later); err != nil {
 		return nil, err
 	}
 	s.serve(tcp, unix, later)
-	if err := s.writeAddress(); err != nil {
+	if err := s.writeAddress(tcp.Addr().(*net.TCPAddr)); err != nil {
 		return nil, err
 	}
 	later(s.removeAddress)
@@ -168,7 +175,7 @@ const grace = 5 * time.Second
 
 // serve answers at both listeners.
 func (s *Server) serve(tcp, unix net.Listener, later func(func())) {
-	s.http = &http.Server{Handler: s.handler, ReadHeaderTimeout: 30 * time.Second, IdleTimeout: 5 * time.Minute, MaxHeaderBytes: 64 << 10}
+	s.http = &http.Server{Handler: s.gateway, ReadHeaderTimeout: 30 * time.Second, IdleTimeout: 5 * time.Minute, MaxHeaderBytes: 64 << 10}
 	for _, l := range []net.Listener{tcp, unix} {
 		s.served.Go(func() {
 			if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
@@ -177,6 +184,7 @@ func (s *Server) serve(tcp, unix net.Listener, later func(func())) {
 		})
 	}
 	later(func() {
+		s.served.Go(s.gateway.Stop)
 		ctx, cancel := context.WithTimeout(context.Background(), grace)
 		defer cancel()
 		if err := s.http.Shutdown(ctx); err != nil {
@@ -189,14 +197,15 @@ func (s *Server) serve(tcp, unix net.Listener, later func(func())) {
 // An Address is what a server leaves in its data folder so that commands on this machine find it.
 type Address struct {
 	URL    string
+	Proxy  string // for requests to AWS's own host names, and everything else
 	Region string
 	PID    int
 }
 
 const addressFile = "address.json"
 
-func (s *Server) writeAddress() error {
-	b, err := json.Marshal(Address{s.URL, s.Region, os.Getpid()})
+func (s *Server) writeAddress(listen *net.TCPAddr) error {
+	b, err := json.Marshal(Address{s.URL, proxyURL(listen), s.Region, os.Getpid()})
 	if err != nil {
 		return err
 	}

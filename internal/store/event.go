@@ -15,15 +15,33 @@ type Event struct {
 	Time     time.Time
 	Type     string
 	Resource string
-	Cause    int64 // Seq of the event that led to this one, or 0
+	Cause    int64 // Seq of the event that led to this one, or 0. Defaults to that of the update's context.
 	Data     json.RawMessage
 }
 
 // envelope is the version of the form in which events are kept.
 const envelope = 1
 
+type causeKey struct{}
+
+// WithCause makes the event of that Seq the cause of those that updates under the context append.
+func WithCause(ctx context.Context, seq int64) context.Context {
+	return context.WithValue(ctx, causeKey{}, seq)
+}
+
+func causeOf(ctx context.Context) int64 {
+	seq, _ := ctx.Value(causeKey{}).(int64)
+	return seq
+}
+
+// Emitted is the Seq of the event that was appended last.
+func (tx *Tx) Emitted() int64 { return tx.db.seq }
+
 // Emit appends an event to the update. Its Seq and Time are given here.
 func (tx *Tx) Emit(e Event) error {
+	if e.Cause == 0 {
+		e.Cause = tx.cause
+	}
 	if len(e.Data) == 0 {
 		e.Data = json.RawMessage("{}")
 	}

@@ -13,7 +13,8 @@ type Tx struct {
 	ctx    context.Context
 	sql    *sql.Tx
 	db     *DB
-	events int // appended by this update
+	events int   // appended by this update
+	cause  int64 // of events that name none
 	after  []func()
 }
 
@@ -123,7 +124,7 @@ func (db *DB) attempt(batch []*update, results []error) (after []func(), err err
 			}
 		}
 		seq := db.seq
-		tx := &Tx{ctx: ctx, sql: raw, db: db}
+		tx := &Tx{ctx: ctx, sql: raw, db: db, cause: causeOf(u.ctx)}
 		if results[i] = run(u.fn, tx); results[i] != nil {
 			db.seq = seq
 			if len(batch) == 1 {

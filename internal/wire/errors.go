@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"cmp"
 	"encoding/json"
 	"encoding/xml"
 	"errors"
@@ -38,6 +39,8 @@ var dialects = map[string]map[string]string{
 	"logs":         {"ValidationException": "InvalidParameterException", "ResourceNotFound": "ResourceNotFoundException"},
 	"sts":          {"ValidationException": "ValidationError", "SerializationException": "ValidationError", "AccessDeniedException": "AccessDenied"},
 	"iam":          {"ValidationException": "ValidationError", "SerializationException": "ValidationError", "AccessDeniedException": "AccessDenied", "ResourceNotFound": "NoSuchEntity"},
+	"sqs":          {"ValidationException": "InvalidParameterValue"},
+	"lambda":       {"ValidationException": "InvalidParameterValueException", "ResourceNotFound": "ResourceNotFoundException", "ThrottlingException": "TooManyRequestsException"},
 }
 
 // statuses are those of the codes whose status depends on the service.
@@ -46,7 +49,12 @@ var statuses = map[string]map[string]int{
 	"runtime":      {"ModelError": 424, "ModelNotReadyException": 429, "InternalDependencyException": 530, "ServiceUnavailable": 503},
 	"sts":          {"AccessDenied": 403},
 	"iam":          {"AccessDenied": 403, "NoSuchEntity": 404},
+	"lambda":       {"ResourceNotFoundException": 404, "ResourceConflictException": 409, "TooManyRequestsException": 429, "RequestTooLargeException": 413},
 }
+
+// queryCodes are the codes that SQS had before it spoke JSON; its clients tell errors apart by them.
+var queryCodes = map[string]string{"QueueDoesNotExist": "AWS.SimpleQueueService.NonExistentQueue", "QueueNameExists": "QueueAlreadyExists",
+	"UnsupportedOperation": "AWS.SimpleQueueService.UnsupportedOperation"}
 
 // fail answers with an error in the service's form. It is the only place where errors become what a client sees.
 func (h *Handler) fail(x *exchange, err error) {
@@ -144,6 +152,9 @@ func (x *exchange) failJSON(e *awsapi.Error) {
 		b = []byte("{}") // a member that JSON cannot hold must not hide the error's code
 	}
 	x.Header().Set("X-Amzn-Errortype", e.Code)
+	if x.service == "sqs" {
+		x.Header().Set("X-Amzn-Query-Error", cmp.Or(queryCodes[e.Code], e.Code)+";Sender")
+	}
 	x.send(e.Status, contentType, b)
 }
 

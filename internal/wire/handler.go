@@ -150,10 +150,14 @@ func (h *Handler) dispatch(x *exchange) error {
 	switch x.service {
 	case "s3":
 		return h.serveS3(x)
-	case "sagemaker", "logs":
-		if target := x.r.Header.Get("X-Amz-Target"); target != "" || x.service == "logs" {
+	case "logs", "sqs":
+		return h.serveJSON(x, x.r.Header.Get("X-Amz-Target"))
+	case "sagemaker":
+		if target := x.r.Header.Get("X-Amz-Target"); target != "" {
 			return h.serveJSON(x, target)
 		}
+		return h.serveREST(x)
+	case "lambda":
 		return h.serveREST(x)
 	case "sts", "iam":
 		return h.serveQuery(x)

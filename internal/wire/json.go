@@ -10,7 +10,7 @@ import (
 )
 
 // services are the services of the JSON protocol, by the prefix of X-Amz-Target.
-var services = map[string]string{"SageMaker": "sagemaker", "Logs_20140328": "logs"}
+var services = map[string]string{"SageMaker": "sagemaker", "Logs_20140328": "logs", "AmazonSQS": "sqs"}
 
 // serveJSON serves AWS JSON 1.1: POST /, the operation in X-Amz-Target.
 func (h *Handler) serveJSON(x *exchange, target string) error {

@@ -226,22 +226,47 @@ func TestHostNamesOfAWSFindTheService(t *testing.T) {
 		resp, answer := exchange(t, r)
 		return resp.StatusCode, answer
 	}
-	if code, body := send("POST", "sts.us-east-1.amazonaws.com", "/", "sts", "Action=GetCallerIdentity"); code != 200 || !strings.Contains(body, "<Account>123456789012</Account>") {
-		t.Errorf("got %d %s", code, body)
+	for _, host := range []string{"sts.us-east-1.amazonaws.com", "sts.amazonaws.com", "STS.amazonaws.com.", "sts.eu-west-1.amazonaws.com:443", "sts.us-east-1.api.aws"} {
+		if code, body := send("POST", host, "/", "sts", "Action=GetCallerIdentity"); code != 200 || !strings.Contains(body, "<Account>123456789012</Account>") {
+			t.Errorf("%s: got %d %s", host, code, body)
+		}
 	}
-	if code, body := send("POST", "api.sagemaker.us-east-1.amazonaws.com", "/", "sagemaker", "{}", "X-Amz-Target", "SageMaker.ListTrials"); code != 200 {
-		t.Errorf("got %d %s", code, body)
+	for _, c := range []struct{ method, host, path, service, target, body string }{
+		{"POST", "api.sagemaker.us-east-1.amazonaws.com", "/", "sagemaker", "SageMaker.ListTrials", "{}"},
+		{"POST", "api.sagemaker.cn-north-1.amazonaws.com.cn", "/", "sagemaker", "SageMaker.ListTrials", "{}"},
+		{"POST", "runtime.sagemaker.us-east-1.amazonaws.com", "/endpoints/e/invocations", "sagemaker", "", "x"},
+		{"PUT", "featurestore-runtime.sagemaker.us-east-1.amazonaws.com", "/FeatureGroup/houses", "sagemaker", "",
+			`{"Record": [{"FeatureName": "id", "ValueAsString": "1"}]}`},
+		{"PUT", "metrics.sagemaker.us-east-1.amazonaws.com", "/BatchPutMetrics", "sagemaker", "",
+			`{"TrialComponentName": "t", "MetricData": [{"MetricName": "m", "Timestamp": 1767323045.678, "Value": 1}]}`},
+		{"POST", "logs.us-east-1.amazonaws.com", "/", "logs", "Logs_20140328.GetLogEvents", `{"logStreamName": "s"}`},
+		{"POST", "iam.amazonaws.com", "/", "iam", "", "Action=GetRole&RoleName=AmazonSageMaker-ExecutionRole-mobula"},
+	} {
+		var headers []string
+		if c.target != "" {
+			headers = []string{"X-Amz-Target", c.target}
+		}
+		if code, body := send(c.method, c.host, c.path, c.service, c.body, headers...); code != 200 {
+			t.Errorf("%s: got %d %s", c.host, code, body)
+		}
 	}
 	if code, body := send("POST", "sts.us-east-1.amazonaws.com", "/", "s3", ""); code != 403 || !strings.Contains(body, "correct service") {
 		t.Errorf("got %d %s", code, body)
 	}
-	for _, host := range []string{"my-bucket.s3.us-east-1.amazonaws.com", "my-bucket.s3.amazonaws.com", "my-bucket.localhost:9000", "my-bucket.s3.localhost"} {
+	for _, host := range []string{"my-bucket.s3.us-east-1.amazonaws.com", "my-bucket.s3.amazonaws.com", "my-bucket.s3.dualstack.us-east-1.amazonaws.com", "my-bucket.s3-us-west-2.amazonaws.com",
+		"my-bucket.localhost:9000", "my-bucket.s3.localhost"} {
 		send("PUT", "s3.us-east-1.amazonaws.com", "/my-bucket", "s3", "")
 		if code, body := send("PUT", host, "/a%20b", "s3", host); code != 200 {
 			t.Errorf("%s: got %d %s", host, code, body)
 		}
 		if code, body := send("GET", "127.0.0.1", "/my-bucket/a%20b", "s3", ""); code != 200 || body != host {
 			t.Errorf("%s: got %d %s", host, code, body)
+		}
+	}
+	for host, want := range map[string]bool{"sts.amazonaws.com": true, "s3.cn-north-1.amazonaws.com.cn:443": true, "logs.us-east-1.api.aws": true,
+		"amazonaws.com": false, "notamazonaws.com": false, "amazonaws.com.example.org": false, "127.0.0.1:80": false, "": false} {
+		if wire.AWSHost(host) != want {
+			t.Errorf("%q counts as AWS's: %v", host, !want)
 		}
 	}
 }

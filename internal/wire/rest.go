@@ -14,7 +14,7 @@ func (h *Handler) serveREST(x *exchange) error {
 	var found *route
 	var tree map[string]any
 	for _, r := range h.all {
-		if r.op.Protocol != "rest-json" {
+		if r.op.Protocol != "rest-json" || (r.op.Service == "lambda") != (x.service == "lambda") {
 			continue
 		}
 		if members, ok := r.template.match(x.r.Method, x.r.URL.EscapedPath()); ok {
@@ -31,7 +31,8 @@ func (h *Handler) serveREST(x *exchange) error {
 		return err
 	}
 	if found == nil {
-		return unknownOperation("%s %s is not an operation of SageMaker's runtime, feature store runtime or metrics.", clip(x.r.Method), clip(x.r.URL.Path))
+		return unknownOperation("%s %s is not an operation of %s.", clip(x.r.Method), clip(x.r.URL.Path),
+			map[bool]string{true: "Lambda that is known", false: "SageMaker's runtime, feature store runtime or metrics"}[x.service == "lambda"])
 	}
 	if bad := x.take(found.op, tree, body); bad != nil {
 		return bad

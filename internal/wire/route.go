@@ -16,20 +16,42 @@ type route struct {
 	template template    // of a REST operation
 }
 
-const serviceList = "sagemaker (with its runtime, feature store runtime and metrics), s3, logs, sts and iam"
+const serviceList = "sagemaker (with its runtime, feature store runtime and metrics), s3, logs, sqs, lambda, sts and iam"
+
+// domains are the ends of AWS's host names: its own, those of China, and those of its dual-stack addresses.
+var domains = []string{".amazonaws.com", ".amazonaws.com.cn", ".api.aws"}
+
+// AWSHost says whether a host, with or without a port, has a name of AWS's.
+func AWSHost(host string) bool {
+	_, ok := nameInAWS(host)
+	return ok
+}
+
+// nameInAWS is what a host's name has before AWS's domain.
+func nameInAWS(host string) (name string, ok bool) {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	host = strings.TrimSuffix(strings.ToLower(host), ".")
+	for _, domain := range domains {
+		if name, ok := strings.CutSuffix(host, domain); ok {
+			return name, name != ""
+		}
+	}
+	return "", false
+}
 
 // serviceOfHost finds the service that a host name of AWS stands for, and the bucket that S3's host names may begin with. known says whether it
 // is a host name of AWS.
 func serviceOfHost(host string) (service, bucket string, known bool) {
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		host = name
-	}
-	host = strings.ToLower(host)
-	if bucket, ok := strings.CutSuffix(host, ".localhost"); ok && bucket != "s3" { // clients put the bucket before any name that is no address
-		return "", strings.TrimSuffix(bucket, ".s3"), false
-	}
-	name, ok := strings.CutSuffix(strings.TrimSuffix(host, ".cn"), ".amazonaws.com")
+	name, ok := nameInAWS(host)
 	if !ok {
+		if name, _, err := net.SplitHostPort(host); err == nil {
+			host = name
+		}
+		if bucket, ok := strings.CutSuffix(strings.ToLower(host), ".localhost"); ok && bucket != "s3" { // clients put the bucket before any name that is no address
+			return "", strings.TrimSuffix(bucket, ".s3"), false
+		}
 		return "", "", false
 	}
 	labels := strings.Split(name, ".")
@@ -37,7 +59,7 @@ func serviceOfHost(host string) (service, bucket string, known bool) {
 		switch l := labels[i]; {
 		case l == "s3" || strings.HasPrefix(l, "s3-"):
 			return "s3", strings.Join(labels[:i], "."), true
-		case l == "sagemaker" || l == "sts" || l == "iam" || l == "logs":
+		case l == "sagemaker" || l == "sts" || l == "iam" || l == "logs" || l == "sqs" || l == "lambda":
 			return l, "", true
 		}
 	}
@@ -50,7 +72,7 @@ func formOf(service string, r *http.Request) form {
 		return formS3
 	case service == "sts" || service == "iam":
 		return formQuery
-	case service == "sagemaker" && r.Header.Get("X-Amz-Target") == "":
+	case service == "lambda" || service == "sagemaker" && r.Header.Get("X-Amz-Target") == "":
 		return formREST
 	}
 	return formJSON

@@ -64,7 +64,10 @@ var services = []service{
 	{folder: "sagemaker-metrics", name: "metrics", prefix: "Metrics"},
 	{folder: "logs", name: "logs", prefix: "Logs", only: []string{"DescribeLogGroups", "DescribeLogStreams", "FilterLogEvents", "GetLogEvents"}},
 	{folder: "sts", name: "sts", prefix: "STS", only: []string{"AssumeRole", "GetCallerIdentity"}},
-	{folder: "iam", name: "iam", prefix: "IAM", only: []string{"GetRole"}},
+	{folder: "iam", name: "iam", prefix: "IAM", only: []string{"GetRole", "SimulatePrincipalPolicy"}},
+	{folder: "sqs", name: "sqs", prefix: "SQS", only: []string{"CreateQueue", "DeleteMessage", "DeleteQueue", "GetQueueAttributes", "GetQueueUrl", "ListQueues", "ReceiveMessage", "SendMessage"}},
+	{folder: "lambda", name: "lambda", prefix: "Lambda", only: []string{"CreateFunction", "DeleteFunction", "GetFunction", "GetFunctionConfiguration", "Invoke", "ListFunctions",
+		"UpdateFunctionCode", "UpdateFunctionConfiguration"}},
 }
 
 // read loads the newest model of a service from botocore's data folder.

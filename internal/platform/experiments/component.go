@@ -172,6 +172,9 @@ func (s *Service) DeleteTrialComponent(ctx context.Context, in *awsapi.DeleteTri
 			return awsapi.Validation("Trial component '%s' cannot be deleted: it is in the trials [%s]. Disassociate it first.", *c.TrialComponentName, strings.Join(c.Trials, ", "))
 		}
 		out.TrialComponentArn = c.TrialComponentArn
+		if err := dropSeries(tx, scope, c); err != nil {
+			return err
+		}
 		return componentRows.Delete(tx, scope, *c.TrialComponentName)
 	})
 }
@@ -224,4 +227,13 @@ func pair(tx *store.Tx, scope store.Scope, componentName, trialName *string) (*c
 	}
 	t, err := getTrial(tx, scope, trialName)
 	return c, t, err
+}
+
+// ComponentByARN shows a trial component to another room.
+func (s *Service) ComponentByARN(tx *store.Tx, arn string) (*awsapi.DescribeTrialComponentResponse, error) {
+	c, err := componentRows.GetARN(tx, arn)
+	if c, err = missing(c, err, "Trial component", arn); err != nil {
+		return nil, err
+	}
+	return &c.DescribeTrialComponentResponse, nil
 }

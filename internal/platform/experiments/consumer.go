@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -32,6 +33,12 @@ func (s *Service) consume(tx *store.Tx, e store.Event) error {
 			return fmt.Errorf("data: %w", err)
 		}
 		c, experiment = fromProcessing(&d), d.ExperimentConfig
+	case "TransformJob":
+		var d awsapi.DescribeTransformJobResponse
+		if err := json.Unmarshal(e.Data, &d); err != nil {
+			return fmt.Errorf("data: %w", err)
+		}
+		c, experiment = fromTransform(&d), d.ExperimentConfig
 	default:
 		return nil
 	}
@@ -45,7 +52,7 @@ func (s *Service) consume(tx *store.Tx, e store.Event) error {
 	} else if !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
-	if err := file(tx, scope, c, experiment); err != nil {
+	if err := s.file(tx, scope, c, experiment); err != nil {
 		return err
 	}
 	if known != nil {
@@ -64,24 +71,38 @@ func (c *component) keep(known *component) {
 		c.DisplayName = known.DisplayName
 	}
 	for _, m := range known.Metrics {
+		if c.Sums[*m.MetricName].Count > 0 { // the values that were put say more than the job's last one
+			c.Metrics = slices.DeleteFunc(c.Metrics, func(of awsapi.TrialComponentMetricSummary) bool { return *of.MetricName == *m.MetricName })
+		}
 		if c.metric(*m.MetricName) == nil {
 			c.Metrics = append(c.Metrics, m)
 		}
 	}
 }
 
-// file puts the component into the trial that the job's ExperimentConfig names, if there is one.
-func file(tx *store.Tx, scope store.Scope, c *component, config *awsapi.ExperimentConfig) error {
+// file puts the component into the trial that the job's ExperimentConfig names, if there is one. Where it names an experiment alone, the
+// component goes to a trial that is made for such jobs.
+func (s *Service) file(tx *store.Tx, scope store.Scope, c *component, config *awsapi.ExperimentConfig) error {
 	if config == nil {
 		return nil
 	}
 	if config.TrialComponentDisplayName != nil {
 		c.DisplayName = config.TrialComponentDisplayName
 	}
-	if config.TrialName == nil {
+	c.RunName = awsapi.Val(config.RunName)
+	name := awsapi.Val(config.TrialName)
+	if name == "" && config.ExperimentName != nil {
+		name = defaultTrial(*config.ExperimentName)
+	}
+	if name == "" {
 		return nil
 	}
-	t, err := trialRows.Get(tx, scope, *config.TrialName)
+	t, err := trialRows.Get(tx, scope, name)
+	if errors.Is(err, store.ErrNotFound) && config.TrialName == nil {
+		if t, err = s.newTrial(tx, scope, &awsapi.CreateTrialRequest{ExperimentName: config.ExperimentName, TrialName: &name}); awsapi.IsNotFound(err) {
+			return nil
+		}
+	}
 	if errors.Is(err, store.ErrNotFound) {
 		return nil // deleted since the job was made
 	}
@@ -89,6 +110,15 @@ func file(tx *store.Tx, scope store.Scope, c *component, config *awsapi.Experime
 		c.join(t)
 	}
 	return err
+}
+
+// maxName is how long the name of a trial may be.
+const maxName = 120
+
+// defaultTrial is the trial of an experiment's jobs that name no trial, which the runs of the Python SDK use too.
+func defaultTrial(experiment string) string {
+	name := "Default-Run-Group-" + experiment
+	return strings.TrimRight(name[:min(len(name), maxName)], "-")
 }
 
 func scopeOf(arn string) store.Scope {

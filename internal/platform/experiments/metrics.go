@@ -3,6 +3,8 @@ package experiments
 import (
 	"context"
 	"math"
+	"slices"
+	"time"
 
 	"github.com/mobula-ml/mobula/internal/awsapi"
 	"github.com/mobula-ml/mobula/internal/identity"
@@ -22,43 +24,71 @@ func (s *Service) BatchPutMetrics(ctx context.Context, in *awsapi.BatchPutMetric
 		if err != nil {
 			return err
 		}
+		now := s.World.Now()
+		good := map[string][]awsapi.RawMetricData{}
 		for i, m := range in.MetricData {
-			if code := c.put(m); code != "" {
+			if code := c.refusal(m, good, now); code != "" {
 				out.Errors = append(out.Errors, awsapi.BatchPutMetricsError{Code: &code, MetricIndex: new(int32(i))})
+				continue
+			}
+			good[*m.MetricName] = append(good[*m.MetricName], m)
+		}
+		for _, name := range sortedKeys(good) {
+			if err := c.put(tx, scope, name, good[name]); err != nil {
+				return err
 			}
 		}
-		c.LastModifiedTime = now(s)
+		c.LastModifiedTime = awsapi.Stamp(now)
 		return componentRows.Put(tx, scope, *c.TrialComponentName, c)
 	})
 }
 
-// put adds one value and returns the code of what is wrong with it, or "".
-func (c *component) put(m awsapi.RawMetricData) string {
-	x := *m.Value
-	if math.IsNaN(x) || math.IsInf(x, 0) {
+// refusal returns the code of what is wrong with a value, or "".
+func (c *component) refusal(m awsapi.RawMetricData, good map[string][]awsapi.RawMetricData, now time.Time) string {
+	if math.IsNaN(*m.Value) || math.IsInf(*m.Value, 0) || !timely(m.Timestamp.Time, now) {
 		return awsapi.PutMetricsErrorCodeVALIDATIONERROR
 	}
-	summary := c.metric(*m.MetricName)
-	if summary == nil {
-		if len(c.Metrics) >= maxMetrics {
-			return awsapi.PutMetricsErrorCodeMETRICLIMITEXCEEDED
-		}
-		c.Metrics = append(c.Metrics, awsapi.TrialComponentMetricSummary{MetricName: m.MetricName, SourceArn: c.TrialComponentArn,
-			Min: new(x), Max: new(x), Count: new(int32(0))})
+	if c.metric(*m.MetricName) == nil && good[*m.MetricName] == nil && len(c.Metrics)+len(good) >= maxMetrics {
+		return awsapi.PutMetricsErrorCodeMETRICLIMITEXCEEDED
+	}
+	return ""
+}
+
+// put adds values to one metric: to its summary and to its series.
+func (c *component) put(tx *store.Tx, scope store.Scope, name string, values []awsapi.RawMetricData) error {
+	t := c.Sums[name]
+	summary := c.metric(name)
+	if summary == nil || t.Count == 0 { // what a job said of it so far has no values
+		c.Metrics = slices.DeleteFunc(c.Metrics, func(m awsapi.TrialComponentMetricSummary) bool { return *m.MetricName == name })
+		x := *values[0].Value
+		c.Metrics = append(c.Metrics, awsapi.TrialComponentMetricSummary{MetricName: &name, SourceArn: c.TrialComponentArn, Min: new(x), Max: new(x)})
 		summary = &c.Metrics[len(c.Metrics)-1]
 	}
+	points := make([]point, len(values))
+	for i, m := range values {
+		x := *m.Value
+		points[i] = point{At: m.Timestamp.Unix(), Step: -1, Value: x}
+		if m.Step != nil {
+			points[i].Step = int64(*m.Step)
+		}
+		t.Sum, t.Squares = t.Sum+x, t.Squares+x*x
+		summary.Min, summary.Max = new(math.Min(*summary.Min, x)), new(math.Max(*summary.Max, x))
+		if summary.TimeStamp == nil || !m.Timestamp.Before(summary.TimeStamp.Time) {
+			summary.Last, summary.TimeStamp = &x, m.Timestamp
+		}
+	}
+	if err := appendPoints(tx, scope, seriesOf(*c.TrialComponentName, name), t.Count, points); err != nil {
+		return err
+	}
+	t.Count += len(points)
+	n := float64(t.Count)
+	mean := t.Sum / n
+	summary.Count, summary.Avg, summary.StdDev = new(int32(t.Count)), &mean, new(math.Sqrt(math.Max(0, t.Squares/n-mean*mean)))
 	if c.Sums == nil {
 		c.Sums = map[string]sum{}
 	}
-	t := c.Sums[*m.MetricName]
-	t.Sum, t.Squares = t.Sum+x, t.Squares+x*x
-	c.Sums[*m.MetricName] = t
-	*summary.Count++
-	n := float64(*summary.Count)
-	mean := t.Sum / n
-	summary.Min, summary.Max, summary.Last = new(math.Min(*summary.Min, x)), new(math.Max(*summary.Max, x)), &x
-	summary.Avg, summary.StdDev, summary.TimeStamp = &mean, new(math.Sqrt(math.Max(0, t.Squares/n-mean*mean))), m.Timestamp
-	return ""
+	c.Sums[name] = t
+	return nil
 }
 
 func (c *component) metric(name string) *awsapi.TrialComponentMetricSummary {

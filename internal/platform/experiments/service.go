@@ -60,13 +60,17 @@ func (s *Service) Stop() {
 // component is the row of a trial component.
 type component struct {
 	awsapi.DescribeTrialComponentResponse
+	RunName string // of the run that made the component's job
 	// Trials are the trials that the component is in, Experiments the experiment of each.
 	Trials, Experiments []string
 	Sums                map[string]sum // of the metrics that were put, by name
 }
 
 // sum is what the mean and the spread of a metric are made from.
-type sum struct{ Sum, Squares float64 }
+type sum struct {
+	Sum, Squares float64
+	Count        int
+}
 
 var (
 	experimentRows = store.NewCollection("experiment", func(e *awsapi.DescribeExperimentResponse) store.Index {

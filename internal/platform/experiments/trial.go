@@ -12,7 +12,17 @@ import (
 
 // CreateTrial makes a trial of an experiment.
 func (s *Service) CreateTrial(ctx context.Context, in *awsapi.CreateTrialRequest) (*awsapi.CreateTrialResponse, error) {
-	scope := identity.From(ctx).Scope()
+	out := &awsapi.CreateTrialResponse{}
+	return out, s.DB.Update(ctx, func(tx *store.Tx) error {
+		t, err := s.newTrial(tx, identity.From(ctx).Scope(), in)
+		if err == nil {
+			out.TrialArn = t.TrialArn
+		}
+		return err
+	})
+}
+
+func (s *Service) newTrial(tx *store.Tx, scope store.Scope, in *awsapi.CreateTrialRequest) (*awsapi.DescribeTrialResponse, error) {
 	t := &awsapi.DescribeTrialResponse{TrialName: in.TrialName, TrialArn: new(scope.ARN("experiment-trial/" + strings.ToLower(*in.TrialName))),
 		DisplayName: in.DisplayName, ExperimentName: in.ExperimentName, MetadataProperties: in.MetadataProperties,
 		CreationTime: now(s), CreatedBy: &awsapi.UserContext{}, LastModifiedBy: &awsapi.UserContext{}}
@@ -20,22 +30,20 @@ func (s *Service) CreateTrial(ctx context.Context, in *awsapi.CreateTrialRequest
 		t.DisplayName = in.TrialName
 	}
 	t.LastModifiedTime = t.CreationTime
-	return &awsapi.CreateTrialResponse{TrialArn: t.TrialArn}, s.DB.Update(ctx, func(tx *store.Tx) error {
-		if _, err := getExperiment(tx, scope, in.ExperimentName); err != nil {
-			return err
-		}
-		err := trialRows.Insert(tx, scope, *t.TrialName, *t.TrialArn, t)
-		if errors.Is(err, store.ErrExists) {
-			return taken("Trial", *t.TrialName)
-		}
-		if err != nil {
-			return err
-		}
-		if err := tx.SetTags(*t.TrialArn, in.Tags); err != nil {
-			return err
-		}
-		return emit(tx, "Trial.Created", t.TrialArn, t)
-	})
+	if _, err := getExperiment(tx, scope, in.ExperimentName); err != nil {
+		return nil, err
+	}
+	err := trialRows.Insert(tx, scope, *t.TrialName, *t.TrialArn, t)
+	if errors.Is(err, store.ErrExists) {
+		return nil, taken("Trial", *t.TrialName)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := tx.SetTags(*t.TrialArn, in.Tags); err != nil {
+		return nil, err
+	}
+	return t, emit(tx, "Trial.Created", t.TrialArn, t)
 }
 
 // DescribeTrial shows a trial.

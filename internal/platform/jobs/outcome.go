@@ -104,14 +104,7 @@ func (p *pass) scrape() ([]awsapi.MetricData, error) {
 	if p.job.Training == nil {
 		return nil, nil
 	}
-	var definitions []definition
-	for _, d := range p.job.Training.AlgorithmSpecification.MetricDefinitions {
-		re, err := regexp.Compile(awsapi.Val(d.Regex))
-		if err != nil {
-			continue // checked when the job was made
-		}
-		definitions = append(definitions, definition{*d.Name, re})
-	}
+	definitions := p.job.definitions()
 	image, err := p.svc.imageOf(awsapi.Val(p.job.Training.AlgorithmSpecification.TrainingImage))
 	if err != nil {
 		return nil, err
@@ -151,16 +144,21 @@ type metrics struct {
 }
 
 func (m *metrics) read(line string, definitions []definition, image bool) {
+	eachMetric(line, definitions, image, m.set)
+}
+
+// eachMetric gives the metrics of a line of a log: those of the definitions, and those that the image reports by itself.
+func eachMetric(line string, definitions []definition, image bool, give func(name, text string)) {
 	for _, d := range definitions {
 		if match := d.re.FindStringSubmatch(line); len(match) > 1 {
-			m.set(d.name, match[1])
+			give(d.name, match[1])
 		}
 	}
 	if !image || !roundLine.MatchString(line) {
 		return
 	}
 	for _, pair := range roundPair.FindAllStringSubmatch(line, -1) {
-		m.set(pair[1]+":"+pair[2], pair[3])
+		give(pair[1]+":"+pair[2], pair[3])
 	}
 }
 

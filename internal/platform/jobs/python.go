@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/mobula-ml/mobula/internal/awsapi"
 	"github.com/mobula-ml/mobula/internal/pyenv"
+	"github.com/mobula-ml/mobula/internal/pysupport"
 	"github.com/mobula-ml/mobula/internal/runner"
 )
 
@@ -63,11 +66,16 @@ func (p *pass) addPython(spec *runner.Spec, e *pyenv.Env) error {
 			return err
 		}
 	}
+	support, err := pysupport.Install(filepath.Join(p.svc.Python.Dir(), "support"))
+	if err != nil {
+		return err
+	}
 	spec.Show(p.svc.Runner, p.svc.Python.Dir(), p.svc.Python.Dir(), p.svc.Python.Dir())
 	spec.Path = append(spec.Path, pythonLink+"/bin")
 	// Ray asks Python for the number of processors, which is that of the instance type, and not the kernel.
-	own := map[string]string{pyenv.LinkVariable: pythonLink, "PYTHONUNBUFFERED": "1", "PYTHONNOUSERSITE": "1", "RAY_USE_MULTIPROCESSING_CPU_COUNT": "1"}
+	own := map[string]string{pyenv.LinkVariable: pythonLink, "PYTHONUNBUFFERED": "1", "PYTHONNOUSERSITE": "1", "OMP_WAIT_POLICY": "PASSIVE", "RAY_USE_MULTIPROCESSING_CPU_COUNT": "1"}
 	maps.Copy(own, spec.Env)
+	own["PYTHONPATH"] = strings.TrimPrefix(own["PYTHONPATH"]+":"+support, ":")
 	spec.Env = own
 	return nil
 }

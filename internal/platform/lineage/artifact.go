@@ -9,10 +9,10 @@ import (
 	"github.com/mobula-ml/mobula/internal/store"
 )
 
-// CreateArtifact makes an artifact. One of the same source and type that exists is given again.
+// CreateArtifact makes an artifact. One of the same source, content and type that exists is given again.
 func (s *Service) CreateArtifact(ctx context.Context, in *awsapi.CreateArtifactRequest) (*awsapi.CreateArtifactResponse, error) {
 	scope, now := identity.From(ctx).Scope(), s.World.Now()
-	id := digest(awsapi.Val(in.Source.SourceUri), *in.ArtifactType)
+	id := artifactID(awsapi.Val(in.Source.SourceUri), *in.ArtifactType, in.Source.SourceTypes)
 	e := &entity{Name: awsapi.Val(in.ArtifactName), ARN: scope.ARN("artifact/" + id), Type: *in.ArtifactType, SourceURI: awsapi.Val(in.Source.SourceUri),
 		SourceTypes: in.Source.SourceTypes, Properties: in.Properties, Metadata: in.MetadataProperties, Created: now, Modified: now}
 	return &awsapi.CreateArtifactResponse{ArtifactArn: &e.ARN}, s.DB.Update(ctx, func(tx *store.Tx) error {
@@ -93,7 +93,7 @@ func (s *Service) DeleteArtifact(ctx context.Context, in *awsapi.DeleteArtifactR
 		var err error
 		if in.ArtifactArn != nil {
 			e, err = getArtifact(tx, in.ArtifactArn)
-		} else if e, err = artifactOf(tx, scope, *in.Source.SourceUri); err == nil && e == nil {
+		} else if e, err = artifactLike(tx, scope, in.Source); err == nil && e == nil {
 			err = missing("Artifact", *in.Source.SourceUri)
 		}
 		if err != nil {
@@ -102,6 +102,17 @@ func (s *Service) DeleteArtifact(ctx context.Context, in *awsapi.DeleteArtifactR
 		out.ArtifactArn = &e.ARN
 		return removeEntity(tx, artifactRows, scope, lastPart(e.ARN, "artifact"), e)
 	})
+}
+
+// artifactLike finds the artifact of a source, and of a content where the source tells one.
+func artifactLike(tx *store.Tx, scope store.Scope, source *awsapi.ArtifactSource) (*entity, error) {
+	page, err := artifactRows.List(tx, scope, store.Query{Keys: map[string]string{"source": *source.SourceUri}, SortBy: store.ByCreated})
+	for i := range page.Items {
+		if key := contentKey(source.SourceTypes); key == "" || key == contentKey(page.Items[i].SourceTypes) {
+			return &page.Items[i], err
+		}
+	}
+	return nil, err
 }
 
 // artifactOf finds the artifact of a source, whatever its type, or returns nil.

@@ -56,6 +56,8 @@ func nodeOf(tx *store.Tx, arn string) (name, kind string) {
 		return name, "SageMakerTrainingJob"
 	case strings.HasSuffix(name, "-aws-processing-job"):
 		return name, "SageMakerProcessingJob"
+	case strings.HasSuffix(name, "-aws-transform-job"):
+		return name, "SageMakerTransformJob"
 	}
 	return name, "TrialComponent"
 }

@@ -29,7 +29,7 @@ func (s *Service) consume(ctx context.Context, tx *store.Tx, e store.Event) erro
 		return nil
 	}
 	b := &builder{svc: s, ctx: ctx, tx: tx, scope: store.Scope{Region: p[3], Account: p[4]}, now: e.Time}
-	follow := map[string]func(store.Event) error{"ProcessingJob.Completed": b.processing, "TrainingJob.Completed": b.training, "FeatureGroup.Created": b.featureGroup,
+	follow := map[string]func(store.Event) error{"ProcessingJob.Completed": b.processing, "TrainingJob.Completed": b.training, "TransformJob.Completed": b.transform, "FeatureGroup.Created": b.featureGroup,
 		"ModelPackage.Created": b.modelPackage, "ModelPackage.Approved": b.approval, "ModelPackage.Rejected": b.approval, "Endpoint.InService": b.endpoint,
 		"PipelineExecution.Executing": b.execution, "PipelineExecutionStep.Succeeded": b.step}[e.Type]
 	if follow == nil {
@@ -39,21 +39,6 @@ func (s *Service) consume(ctx context.Context, tx *store.Tx, e store.Event) erro
 		return fmt.Errorf("%s: %w", e.Resource, err)
 	}
 	return nil
-}
-
-// artifact finds the artifact of a URI, or makes it.
-func (b *builder) artifact(kind, uri, name string, properties map[string]string) (string, error) {
-	uri = strings.TrimSuffix(uri, "/")
-	known, err := artifactOf(b.tx, b.scope, uri)
-	if err != nil {
-		return "", err
-	}
-	if known != nil {
-		return known.ARN, nil
-	}
-	id := digest(uri, kind)
-	e := &entity{Name: name, ARN: b.scope.ARN("artifact/" + id), Type: kind, SourceURI: uri, Properties: properties, Created: b.now, Modified: b.now}
-	return e.ARN, artifactRows.Insert(b.tx, b.scope, id, e.ARN, e)
 }
 
 // entity makes an action or a context, or changes the one of that name. Names that differ in the case of letters have one ARN, so the ARN decides.
@@ -74,23 +59,28 @@ func (b *builder) join(source, destination, kind string) error {
 	return join(b.tx, b.scope, source, destination, kind, b.now)
 }
 
-// into joins the artifact of a URI to a node, from joins a node to it.
-func (b *builder) into(node, kind, uri, name string) error {
+// into joins the artifact of a URI to a node, from joins a node to it. Such artifacts have no name, so that clients show the URI.
+func (b *builder) into(node, kind, uri string) error {
 	if uri == "" {
 		return nil
 	}
-	arn, err := b.artifact(kind, uri, name, nil)
+	arn, earlier, err := b.artifact(kind, uri, "", nil)
 	if err != nil {
 		return err
+	}
+	if earlier != "" { // somebody whom no event tells of has changed what lies there
+		if err := b.join(earlier, arn, awsapi.AssociationEdgeTypeDerivedFrom); err != nil {
+			return err
+		}
 	}
 	return b.join(arn, node, awsapi.AssociationEdgeTypeContributedTo)
 }
 
-func (b *builder) from(node, kind, uri, name string) error {
+func (b *builder) from(node, kind, uri string) error {
 	if uri == "" {
 		return nil
 	}
-	arn, err := b.artifact(kind, uri, name, nil)
+	arn, _, err := b.artifact(kind, uri, "", nil)
 	if err != nil {
 		return err
 	}
@@ -100,6 +90,9 @@ func (b *builder) from(node, kind, uri, name string) error {
 // The types of artifacts that SageMaker makes.
 const (
 	dataSet      = "DataSet"
+	codeType     = "Code"
+	checkpoint   = "Checkpoint"
+	tensorBoard  = "TensorBoard"
 	imageType    = "Image"
 	modelType    = "Model"
 	packageType  = "ModelPackage"
@@ -122,12 +115,12 @@ func (b *builder) processing(e store.Event) error {
 		return err
 	}
 	node := b.component(*d.ProcessingJobName, "-aws-processing-job")
-	if err := b.into(node, imageType, awsapi.Val(d.AppSpecification.ImageUri), "SageMaker.ImageUri"); err != nil {
+	if err := b.into(node, imageType, awsapi.Val(d.AppSpecification.ImageUri)); err != nil {
 		return err
 	}
 	for _, in := range d.ProcessingInputs {
 		if in.S3Input != nil {
-			if err := b.into(node, dataSet, awsapi.Val(in.S3Input.S3Uri), *in.InputName); err != nil {
+			if err := b.into(node, dataSet, awsapi.Val(in.S3Input.S3Uri)); err != nil {
 				return err
 			}
 		}
@@ -135,7 +128,7 @@ func (b *builder) processing(e store.Event) error {
 	if d.ProcessingOutputConfig != nil {
 		for _, out := range d.ProcessingOutputConfig.Outputs {
 			if out.S3Output != nil {
-				if err := b.from(node, dataSet, awsapi.Val(out.S3Output.S3Uri), *out.OutputName); err != nil {
+				if err := b.from(node, dataSet, awsapi.Val(out.S3Output.S3Uri)); err != nil {
 					return err
 				}
 			}
@@ -178,18 +171,33 @@ func (b *builder) training(e store.Event) error {
 		return err
 	}
 	node := b.component(*d.TrainingJobName, "-aws-training-job")
-	if err := b.into(node, imageType, awsapi.Val(d.AlgorithmSpecification.TrainingImage), "SageMaker.ImageUri"); err != nil {
+	if err := b.into(node, imageType, awsapi.Val(d.AlgorithmSpecification.TrainingImage)); err != nil {
 		return err
 	}
 	for _, c := range d.InputDataConfig {
 		if c.DataSource != nil && c.DataSource.S3DataSource != nil {
-			if err := b.into(node, dataSet, awsapi.Val(c.DataSource.S3DataSource.S3Uri), *c.ChannelName); err != nil {
+			if err := b.into(node, dataSet, awsapi.Val(c.DataSource.S3DataSource.S3Uri)); err != nil {
 				return err
 			}
 		}
 	}
+	if code := strings.Trim(d.HyperParameters["sagemaker_submit_directory"], `"`); strings.HasPrefix(code, "s3://") {
+		if err := b.into(node, codeType, code); err != nil {
+			return err
+		}
+	}
+	if c := d.CheckpointConfig; c != nil {
+		if err := b.from(node, checkpoint, awsapi.Val(c.S3Uri)); err != nil {
+			return err
+		}
+	}
+	if c := d.TensorBoardOutputConfig; c != nil {
+		if err := b.from(node, tensorBoard, awsapi.Val(c.S3OutputPath)); err != nil {
+			return err
+		}
+	}
 	if d.ModelArtifacts != nil {
-		if err := b.from(node, modelType, awsapi.Val(d.ModelArtifacts.S3ModelArtifacts), "SageMaker.ModelArtifact"); err != nil {
+		if err := b.from(node, modelType, awsapi.Val(d.ModelArtifacts.S3ModelArtifacts)); err != nil {
 			return err
 		}
 	}
@@ -205,16 +213,21 @@ func (b *builder) featureGroup(e store.Event) error {
 	if d.OfflineStoreConfig != nil {
 		uri = awsapi.Val(d.OfflineStoreConfig.S3StorageConfig.ResolvedOutputS3Uri)
 	}
-	arn, err := b.artifact(featureGroup, uri, *d.FeatureGroupName, map[string]string{"FeatureGroupArn": *d.FeatureGroupArn})
+	// The content of a feature group is its records, which come and go; the group is the same.
+	uri = strings.TrimSuffix(uri, "/")
+	a, err := artifactOf(b.tx, b.scope, uri)
 	if err != nil {
 		return err
 	}
-	a, err := artifactRows.GetARN(b.tx, arn)
-	if err != nil {
-		return err
+	if a == nil {
+		a = &entity{Name: *d.FeatureGroupName, ARN: b.scope.ARN("artifact/" + artifactID(uri, featureGroup, nil)), Type: featureGroup, SourceURI: uri,
+			Properties: map[string]string{"FeatureGroupArn": *d.FeatureGroupArn}, Created: b.now, Modified: b.now}
+		if err := artifactRows.Insert(b.tx, b.scope, lastPart(a.ARN, "artifact"), a.ARN, a); err != nil {
+			return err
+		}
 	}
 	a.Group = *d.FeatureGroupName
-	return artifactRows.Put(b.tx, b.scope, lastPart(arn, "artifact"), a)
+	return artifactRows.Put(b.tx, b.scope, lastPart(a.ARN, "artifact"), a)
 }
 
 func (b *builder) packageNode(d *awsapi.DescribeModelPackageOutput) (string, error) {
@@ -222,7 +235,8 @@ func (b *builder) packageNode(d *awsapi.DescribeModelPackageOutput) (string, err
 	if d.ModelPackageVersion != nil {
 		name = fmt.Sprintf("%s-%d-aws-model-package", *d.ModelPackageGroupName, *d.ModelPackageVersion)
 	}
-	return b.artifact(packageType, *d.ModelPackageArn, name, map[string]string{"ModelPackageArn": *d.ModelPackageArn})
+	arn, _, err := b.artifact(packageType, *d.ModelPackageArn, name, map[string]string{"ModelPackageArn": *d.ModelPackageArn})
+	return arn, err
 }
 
 func (b *builder) modelPackage(e store.Event) error {
@@ -236,10 +250,10 @@ func (b *builder) modelPackage(e store.Event) error {
 	}
 	if d.InferenceSpecification != nil {
 		for _, c := range d.InferenceSpecification.Containers {
-			if err := b.into(node, modelType, awsapi.Val(c.ModelDataUrl), "SageMaker.ModelArtifact"); err != nil {
+			if err := b.into(node, modelType, awsapi.Val(c.ModelDataUrl)); err != nil {
 				return err
 			}
-			if err := b.into(node, imageType, awsapi.Val(c.Image), "SageMaker.ImageUri"); err != nil {
+			if err := b.into(node, imageType, awsapi.Val(c.Image)); err != nil {
 				return err
 			}
 		}
@@ -290,28 +304,20 @@ func (b *builder) endpoint(e store.Event) error {
 	if err := b.join(action, context, awsapi.AssociationEdgeTypeProduced); err != nil {
 		return err
 	}
+	if err := b.join(context, action, awsapi.AssociationEdgeTypeAssociatedWith); err != nil {
+		return err
+	}
 	ctx := identity.With(b.ctx, identity.Principal{Account: b.scope.Account, Region: b.scope.Region})
 	config, err := b.svc.Endpoints.DescribeEndpointConfig(ctx, &awsapi.DescribeEndpointConfigInput{EndpointConfigName: d.EndpointConfigName})
 	if err != nil {
 		return ignoreGone(err)
 	}
 	for _, v := range config.ProductionVariants {
-		m, err := b.svc.Endpoints.DescribeModel(ctx, &awsapi.DescribeModelInput{ModelName: v.ModelName})
-		if err != nil {
-			return ignoreGone(err)
+		if err := b.modelInto(action, v.ModelName); err != nil {
+			return err
 		}
-		containers := m.Containers
-		if m.PrimaryContainer != nil {
-			containers = append(containers, *m.PrimaryContainer)
-		}
-		for _, c := range containers {
-			uri, kind := awsapi.Val(c.ModelDataUrl), modelType
-			if c.ModelPackageName != nil {
-				uri, kind = *c.ModelPackageName, packageType
-			}
-			if err := b.into(action, kind, uri, *v.ModelName); err != nil {
-				return err
-			}
+		if err := b.from(action, modelType, b.scope.ARN("model/"+*v.ModelName)); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -351,6 +357,8 @@ func (b *builder) step(e store.Event) error {
 		node = b.component(lastPart(*m.ProcessingJob.Arn, "processing-job"), "-aws-processing-job")
 	case m.TrainingJob != nil:
 		node = b.component(lastPart(*m.TrainingJob.Arn, "training-job"), "-aws-training-job")
+	case m.TransformJob != nil:
+		node = b.component(lastPart(*m.TransformJob.Arn, "transform-job"), "-aws-transform-job")
 	default:
 		return nil
 	}

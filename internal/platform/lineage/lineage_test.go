@@ -18,6 +18,13 @@ type touched struct{ wrote, read map[string][]string }
 func (f touched) WrittenBy(_ context.Context, job string) ([]string, error) { return f.wrote[job], nil }
 func (f touched) ReadBy(_ context.Context, job string) ([]string, error)    { return f.read[job], nil }
 
+// noComponents knows no trial components, as when the events of lineage are worked off first.
+type noComponents struct{}
+
+func (noComponents) ComponentByARN(_ *store.Tx, arn string) (*awsapi.DescribeTrialComponentResponse, error) {
+	return nil, awsapi.NotFound("%s", arn)
+}
+
 // served has one endpoint configuration, of one model of a model package.
 type served struct{ pkg string }
 
@@ -71,7 +78,7 @@ func flow() []store.Event {
 
 func open(t *testing.T, env *platformtest.Env) *lineage.Service {
 	t.Helper()
-	s := lineage.New(lineage.Deps{DB: env.DB, World: env.World, Log: env.Log, Endpoints: served{arn("model-package/g/1")}, Features: touched{
+	s := lineage.New(lineage.Deps{DB: env.DB, Objects: env.Objects, Components: noComponents{}, World: env.World, Log: env.Log, Endpoints: served{arn("model-package/g/1")}, Features: touched{
 		wrote: map[string][]string{arn("processing-job/ingest"): {"fg"}}, read: map[string][]string{arn("processing-job/split"): {"fg"}}}})
 	if err := s.Start(env.Ctx); err != nil {
 		t.Fatal(err)

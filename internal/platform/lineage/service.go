@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/mobula-ml/mobula/internal/awsapi"
+	"github.com/mobula-ml/mobula/internal/object"
 	"github.com/mobula-ml/mobula/internal/store"
 	"github.com/mobula-ml/mobula/internal/world"
 )
@@ -27,13 +28,20 @@ type Endpoints interface {
 	DescribeModel(context.Context, *awsapi.DescribeModelInput) (*awsapi.DescribeModelOutput, error)
 }
 
+// Components knows the trial components, which are the nodes of jobs.
+type Components interface {
+	ComponentByARN(tx *store.Tx, arn string) (*awsapi.DescribeTrialComponentResponse, error)
+}
+
 // Deps is what the room needs from below and beside it. What is beside it is asked while events are consumed, so it must only read.
 type Deps struct {
-	DB        *store.DB
-	World     world.World
-	Log       *slog.Logger
-	Features  FeatureGroups
-	Endpoints Endpoints
+	DB         *store.DB
+	Objects    object.Store
+	World      world.World
+	Log        *slog.Logger
+	Features   FeatureGroups
+	Endpoints  Endpoints
+	Components Components
 }
 
 // Service serves the operations of lineage.

@@ -52,6 +52,9 @@ func (r *run) cacheEntry(row *step, now time.Time) (*entry, error) {
 			return nil, err
 		}
 	}
+	if row.Type == definition.Lambda || row.Type == definition.Callback {
+		return e, nil // no job that the feature store could know
+	}
 	written, err := r.svc.Features.WrittenBy(r.ctx, row.Child)
 	if err != nil {
 		return nil, err
@@ -109,7 +112,7 @@ func forgetCache(tx *store.Tx, scope store.Scope, pipeline string) error {
 // fromCache looks for an earlier result of the step. On a hit the row carries it and the outputs lie where they are now asked for; on a miss
 // the row says why.
 func (r *run) fromCache(def *definition.Step, row *step, args map[string]any) (hit bool, err error) {
-	if row.Key, err = keyOf(r.ctx, r.svc.Objects, def.Type, args); err != nil {
+	if row.Key, err = r.keyOf(def); err != nil {
 		return false, err
 	}
 	var found, nearest *entry
@@ -134,7 +137,7 @@ func (r *run) fromCache(def *definition.Step, row *step, args map[string]any) (h
 	case found != nil:
 		row.CacheMiss, err = r.stale(def, found)
 	case nearest != nil:
-		row.CacheMiss = row.Key.differs(&nearest.Key)
+		row.CacheMiss = row.Key.differs(&nearest.Key) + " since " + nearest.Source
 	default:
 		row.CacheMiss = "no earlier execution of this pipeline has a result of this step"
 	}
@@ -245,12 +248,15 @@ func outputsOf(stepType string, properties json.RawMessage) ([]string, error) {
 		ModelArtifacts        struct{ S3ModelArtifacts string }
 		TrainingJobSummaries  []struct{ TrainingJobName string }
 		TrainingJobDefinition struct{ OutputDataConfig struct{ S3OutputPath string } }
+		TransformOutput       struct{ S3OutputPath string }
 	}
 	if err := json.Unmarshal(properties, &p); err != nil {
 		return nil, err
 	}
 	var uris []string
 	switch stepType {
+	case definition.Lambda, definition.Callback:
+		return nil, nil
 	case definition.Processing:
 		var tree map[string]any
 		if err := json.Unmarshal(properties, &tree); err != nil {
@@ -260,7 +266,9 @@ func outputsOf(stepType string, properties json.RawMessage) ([]string, error) {
 			uris = append(uris, uri)
 		}
 	case definition.Training:
-		uris = append(uris, p.ModelArtifacts.S3ModelArtifacts)
+		uris = append(uris, strings.TrimSuffix(p.ModelArtifacts.S3ModelArtifacts, "model.tar.gz")) // with output.tar.gz beside it
+	case definition.Transform:
+		uris = append(uris, p.TransformOutput.S3OutputPath)
 	case definition.Tuning:
 		for _, job := range p.TrainingJobSummaries {
 			uris = append(uris, strings.TrimSuffix(p.TrainingJobDefinition.OutputDataConfig.S3OutputPath, "/")+"/"+job.TrainingJobName+"/output/model.tar.gz")
@@ -268,28 +276,4 @@ func outputsOf(stepType string, properties json.RawMessage) ([]string, error) {
 	}
 	slices.Sort(uris)
 	return slices.Compact(uris), nil
-}
-
-// Explain says, for a step of an execution, which execution its result was taken from, or why none was.
-func (s *Service) Explain(ctx context.Context, executionARN, stepName string) (string, error) {
-	e, err := s.viewExecution(ctx, &executionARN)
-	if err != nil {
-		return "", err
-	}
-	var row *step
-	err = s.DB.View(ctx, func(tx *store.Tx) (err error) {
-		row, err = stepRows.Get(tx, e.Scope, e.ID+"/"+stepName)
-		return err
-	})
-	switch {
-	case errors.Is(err, store.ErrNotFound):
-		return "", awsapi.NotFound("Step '%s' of execution '%s' has not started.", stepName, executionARN)
-	case err != nil:
-		return "", err
-	case row.CacheHit != "":
-		return "cache hit: the result is that of " + row.CacheHit, nil
-	case row.CacheMiss != "":
-		return "cache miss: " + row.CacheMiss, nil
-	}
-	return "the step has no cache", nil
 }

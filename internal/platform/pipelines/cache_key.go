@@ -5,13 +5,12 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 
-	"github.com/mobula-ml/mobula/internal/object"
+	"github.com/mobula-ml/mobula/internal/awsapi"
 	"github.com/mobula-ml/mobula/internal/platform/pipelines/definition"
 )
 
@@ -22,15 +21,30 @@ type key struct {
 }
 
 // A part is one member of a step's arguments, with the digest of what it says and of the objects it names.
-type part struct{ Name, Digest string }
+type part struct {
+	Name, Digest string
+	Content      bool `json:",omitempty"` // it is a URI, and what lies there counts
+}
 
-// counted lists the members of a step's arguments that make its key, from AWS's documentation of step caching. The output paths of training
-// and tuning are added to it: their results lie where they were written and are not copied on a hit.
+// called is the part as a person is told of it.
+func (p part) called() string {
+	if p.Content {
+		return "the content of " + p.Name
+	}
+	return p.Name
+}
+
+// counted lists the members of a step's arguments that make its key, from AWS's documentation of step caching. The output paths of training,
+// tuning and transform are added to it: their results lie where they were written and are not copied on a hit.
 var counted = map[string][]string{
 	definition.Processing: {"AppSpecification", "Environment", "ProcessingInputs"},
 	definition.Training: {"AlgorithmSpecification", "CheckpointConfig", "DebugHookConfig", "DebugRuleConfigurations", "Environment",
 		"HyperParameters", "InputDataConfig", "OutputDataConfig"},
 	definition.Tuning: {"HyperParameterTuningJobConfig", "TrainingJobDefinition", "TrainingJobDefinitions", "WarmStartConfig"},
+	definition.Transform: {"BatchStrategy", "DataProcessing", "Environment", "MaxConcurrentTransforms", "MaxPayloadInMB", "Model", "TransformInput",
+		"TransformOutput"},
+	definition.Lambda:   {"Code", "FunctionArn", "Arguments", "OutputParameters"},
+	definition.Callback: {"SqsQueueUrl", "Arguments", "OutputParameters"},
 }
 
 // generated are members that the SDK gives a new value each time and that say nothing about the result.
@@ -46,48 +60,36 @@ const (
 	codeInput   = "code"
 )
 
-// keyOf makes the key of a step from its evaluated arguments.
-func keyOf(ctx context.Context, objects object.Store, stepType string, args map[string]any) (*key, error) {
+// anyJob stands for the name of the step's own job in the key: every execution has another.
+const anyJob = "job"
+
+// keyOf makes the key of a step.
+func (r *run) keyOf(def *definition.Step) (*key, error) {
+	value, err := definition.Evaluate(def.Arguments, stepScope{r, def, anyJob})
+	if err != nil {
+		return nil, err
+	}
+	members, err := r.keyMembers(def, value.(map[string]any))
+	if err != nil {
+		return nil, err
+	}
 	k := &key{}
-	environment, _ := args["Environment"].(map[string]any)
+	environment, _ := members["Environment"].(map[string]any)
 	_, versioned := environment[stepVersion]
-	add := func(name string, value any) error {
-		normal, err := byContent(ctx, objects, value)
-		if err != nil {
-			return err
-		}
-		b, err := json.Marshal(normal)
-		if err != nil {
-			return err
-		}
-		k.Parts = append(k.Parts, part{name, digest(string(b))})
-		return nil
-	}
-	for _, member := range counted[stepType] {
-		list, isList := args[member].([]any)
-		if !isList {
-			if err := add(member, args[member]); err != nil {
-				return nil, err
-			}
-			continue
-		}
-		for i, entry := range list {
-			m, _ := entry.(map[string]any)
-			name := fmt.Sprintf("%s[%d]", member, i)
-			for _, by := range []string{"InputName", "ChannelName"} {
-				if s, ok := m[by].(string); ok {
-					name = fmt.Sprintf("%s['%s']", member, s)
-				}
-			}
-			if versioned && m["InputName"] == codeInput {
-				continue
-			}
-			if err := add(name, entry); err != nil {
+	for _, name := range counted[def.Type] {
+		normal := members[name]
+		if def.Type != definition.Lambda && def.Type != definition.Callback { // what they make of a URI is not known
+			if normal, err = r.svc.byContent(r.ctx, normal); err != nil {
 				return nil, err
 			}
 		}
+		k.add(name, normal, 0)
 	}
-	all := []string{stepType}
+	if versioned {
+		code := "ProcessingInputs['" + codeInput + "']"
+		k.Parts = slices.DeleteFunc(k.Parts, func(p part) bool { return p.Name == code || strings.HasPrefix(p.Name, code+".") })
+	}
+	all := []string{def.Type}
 	for _, p := range k.Parts {
 		all = append(all, p.Name, p.Digest)
 	}
@@ -95,28 +97,125 @@ func keyOf(ctx context.Context, objects object.Store, stepType string, args map[
 	return k, nil
 }
 
+// keyMembers is what the key of a step is made of: its arguments, and what they name that has no place in them.
+func (r *run) keyMembers(def *definition.Step, args map[string]any) (map[string]any, error) {
+	switch def.Type {
+	case definition.Lambda, definition.Callback:
+		members := map[string]any{"Arguments": args, "FunctionArn": def.FunctionARN, "SqsQueueUrl": def.QueueURL, "OutputParameters": def.Outputs}
+		if def.Type == definition.Lambda {
+			sum, err := r.svc.Functions.CodeDigest(r.ctx, def.FunctionARN)
+			if err != nil && !awsapi.IsNotFound(err) { // a function that does not exist fails the step when it is invoked
+				return nil, err
+			}
+			members["Code"] = sum
+		}
+		return members, nil
+	case definition.Transform:
+		name, _ := args["ModelName"].(string)
+		model, err := r.svc.Models.DescribeModel(r.ctx, &awsapi.DescribeModelInput{ModelName: &name})
+		if err != nil && !isRefusal(err) { // a model that does not exist fails the step when its job is made
+			return nil, err
+		}
+		members := maps.Clone(args)
+		if model != nil {
+			tree, err := treeOf([]any{model.PrimaryContainer, model.Containers})
+			if err != nil {
+				return nil, err
+			}
+			members["Model"] = tree
+		}
+		return members, nil
+	}
+	return args, nil
+}
+
+// treeOf is the JSON tree of a value.
+func treeOf(v any) (tree any, err error) {
+	b, err := json.Marshal(v)
+	if err == nil {
+		err = json.Unmarshal(b, &tree)
+	}
+	return tree, err
+}
+
+// maxParts is how deep structures are taken apart, so that a miss names what differs and not all that is around it.
+const maxParts = 3
+
+// add puts a value into the key: structures by member, lists of named entries by name, and the rest as it is.
+func (k *key) add(name string, value any, depth int) {
+	switch x := value.(type) {
+	case nil:
+		return
+	case map[string]any:
+		if depth < maxParts && len(x) > 0 {
+			for _, member := range slices.Sorted(maps.Keys(x)) {
+				k.add(name+"."+member, x[member], depth+1)
+			}
+			return
+		}
+	case []any:
+		if names := entryNames(x); depth < maxParts && len(names) > 0 {
+			for i, entry := range x {
+				k.add(name+"['"+names[i]+"']", entry, depth+1)
+			}
+			return
+		}
+	}
+	b, err := json.Marshal(value)
+	if err != nil {
+		panic("a JSON tree can be encoded: " + err.Error())
+	}
+	text, _ := value.(string)
+	k.Parts = append(k.Parts, part{name, digest(string(b)), strings.HasPrefix(text, content)})
+}
+
+// entryNames are the names of a list's entries, or nil where they have none that tell them apart.
+func entryNames(list []any) []string {
+	var names []string
+	for _, entry := range list {
+		m, _ := entry.(map[string]any)
+		for _, by := range []string{"InputName", "ChannelName", "DefinitionName", "Name"} {
+			if s, ok := m[by].(string); ok && !slices.Contains(names, s) {
+				names = append(names, s)
+				break
+			}
+		}
+	}
+	if len(names) < len(list) {
+		return nil
+	}
+	return names
+}
+
+// content begins what stands for a URI by what lies there.
+const content = "content:"
+
 // byContent returns value with every S3 URI that names objects replaced by the digest of their content, and generated names dropped.
-func byContent(ctx context.Context, objects object.Store, value any) (any, error) {
+func (s *Service) byContent(ctx context.Context, value any) (any, error) {
 	switch x := value.(type) {
 	case string:
 		uri := strings.Trim(x, `"`) // hyper-parameters carry text in quotes
 		if !strings.HasPrefix(uri, "s3://") {
 			return x, nil
 		}
-		files, err := under(ctx, objects, uri)
+		files, err := under(ctx, s.Objects, uri)
 		if err != nil || len(files) == 0 {
 			return x, err
 		}
 		var all []string
 		for _, f := range files {
-			all = append(all, f.Path, f.Digest)
+			sum, err := s.unpackedDigest(ctx, uri, f)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, f.Path, sum)
 		}
-		return "content:" + digest(all...), nil
+		return content + digest(all...), nil
 	case []any:
 		out := make([]any, len(x))
 		for i, e := range x {
 			var err error
-			if out[i], err = byContent(ctx, objects, e); err != nil {
+			if out[i], err = s.byContent(ctx, e); err != nil {
 				return nil, err
 			}
 		}
@@ -132,57 +231,13 @@ func byContent(ctx context.Context, objects object.Store, value any) (any, error
 				continue
 			}
 			var err error
-			if out[name], err = byContent(ctx, objects, x[name]); err != nil {
+			if out[name], err = s.byContent(ctx, x[name]); err != nil {
 				return nil, err
 			}
 		}
 		return out, nil
 	}
 	return value, nil
-}
-
-// A file is an object as the cache remembers it. Path is relative to the URI it was found under: the name of the object itself where the URI
-// names one object.
-type file struct{ Path, Digest string }
-
-// maxFiles bounds the objects that a key or a cache entry looks at.
-const maxFiles = 100_000
-
-// under lists the objects that an S3 URI stands for: the one it names, else all that lie below it.
-func under(ctx context.Context, objects object.Store, uri string) ([]file, error) {
-	bucket, name, err := object.ParseURI(uri)
-	if err != nil {
-		return nil, nil // not a URI of ours: it counts as text
-	}
-	var files []file
-	if name != "" && !strings.HasSuffix(name, "/") {
-		if _, err := objects.Head(ctx, bucket, name); err == nil {
-			sum, err := objects.Digest(ctx, bucket, name)
-			return []file{{name[strings.LastIndexByte(name, '/')+1:], sum}}, err
-		}
-		name += "/"
-	}
-	after := ""
-	for {
-		page, more, err := objects.List(ctx, bucket, name, after, 1000)
-		if errors.Is(err, object.ErrNoSuchBucket) {
-			return nil, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		for _, info := range page {
-			sum, err := objects.Digest(ctx, bucket, info.Key)
-			if err != nil {
-				return nil, err
-			}
-			files = append(files, file{strings.TrimPrefix(info.Key, name), sum})
-			after = info.Key
-		}
-		if !more || len(files) > maxFiles {
-			return files, nil
-		}
-	}
 }
 
 // distance is in how many parts two keys differ.
@@ -209,16 +264,16 @@ func (k *key) differs(earlier *key) string {
 	for _, p := range k.Parts {
 		was, ok := before[p.Name]
 		if !ok {
-			return p.Name + " is new"
+			return p.called() + " is new"
 		}
 		if was != p.Digest {
-			return p.Name + " has changed"
+			return p.called() + " has changed"
 		}
 		delete(before, p.Name)
 	}
 	for _, p := range earlier.Parts {
 		if _, gone := before[p.Name]; gone {
-			return p.Name + " is gone"
+			return p.called() + " is gone"
 		}
 	}
 	return "the step's type has changed"

@@ -7,6 +7,7 @@ import (
 	"github.com/mobula-ml/mobula/internal/awsapi"
 	"github.com/mobula-ml/mobula/internal/durable"
 	"github.com/mobula-ml/mobula/internal/object"
+	"github.com/mobula-ml/mobula/internal/platform/pipelines/definition"
 	"github.com/mobula-ml/mobula/internal/store"
 	"github.com/mobula-ml/mobula/internal/world"
 )
@@ -25,6 +26,50 @@ type Deps struct {
 	Models      Models
 	Experiments Experiments
 	Features    FeatureGroups
+
+	// What may be nil: a definition with a step that needs it is refused.
+	Transforms Transforms
+	Functions  Functions
+	Queues     Queues
+}
+
+// unserved says why a step type cannot be executed by the rooms that there are, or "".
+func (d *Deps) unserved(stepType string) string {
+	switch {
+	case stepType == definition.Transform && d.Transforms == nil:
+		return "batch transform jobs are not served"
+	case stepType == definition.Lambda && d.Functions == nil:
+		return "there is no Lambda service behind this endpoint"
+	case stepType == definition.Callback && d.Queues == nil:
+		return "there is no SQS queue behind this endpoint"
+	}
+	return ""
+}
+
+// Transforms runs the jobs of Transform steps.
+type Transforms interface {
+	CreateTransformJob(context.Context, *awsapi.CreateTransformJobRequest) (*awsapi.CreateTransformJobResponse, error)
+	DescribeTransformJob(context.Context, *awsapi.DescribeTransformJobRequest) (*awsapi.DescribeTransformJobResponse, error)
+	StopTransformJob(context.Context, *awsapi.StopTransformJobRequest) error
+}
+
+// Functions runs the functions of Lambda steps.
+type Functions interface {
+	// Begin invokes a function with an event, under a name. Where there is an invocation of that name, it is the one.
+	Begin(ctx context.Context, functionARN, name string, event []byte) error
+	// Result says what an invocation has come to: its payload is the JSON that the function returned, or where failure is not "" one that
+	// describes what went wrong. The owner in the context of Begin is signalled when it is done.
+	Result(ctx context.Context, name string) (done bool, failure string, payload []byte, err error)
+	// Cancel ends an invocation; one that is done is left alone.
+	Cancel(ctx context.Context, name string) error
+	// CodeDigest changes with the function's code and settings.
+	CodeDigest(ctx context.Context, functionARN string) (string, error)
+}
+
+// Queues takes the messages of Callback steps.
+type Queues interface {
+	// Send puts a message on a queue in the caller's transaction. The error's code is QueueDoesNotExist where there is no such queue.
+	Send(tx *store.Tx, scope store.Scope, queueURL, body string) error
 }
 
 // Jobs runs the jobs of Processing and Training steps.

@@ -13,18 +13,14 @@ import (
 
 // StartPipelineExecution keeps an execution of the pipeline's present definition and hands it to the controller.
 func (s *Service) StartPipelineExecution(ctx context.Context, in *awsapi.StartPipelineExecutionRequest) (*awsapi.StartPipelineExecutionResponse, error) {
-	if in.SelectiveExecutionConfig != nil {
-		return nil, awsapi.Validation("SelectiveExecutionConfig is not served.")
-	}
 	scope, now := identity.From(ctx).Scope(), s.World.Now()
-	given, err := givenParameters(in.PipelineParameters)
-	if err != nil {
+	if _, err := givenParameters(in.PipelineParameters); err != nil {
 		return nil, err
 	}
 	id := strings.ToLower(s.World.NewID(12))
 	token := awsapi.Val(in.ClientRequestToken)
 	var arn string
-	err = s.DB.Update(ctx, func(tx *store.Tx) error {
+	err := s.DB.Update(ctx, func(tx *store.Tx) error {
 		known, seen, err := tx.Idempotent(scope, "StartPipelineExecution", token, requestOf(in))
 		if err != nil || seen {
 			arn = known
@@ -34,20 +30,32 @@ func (s *Service) StartPipelineExecution(ctx context.Context, in *awsapi.StartPi
 		if err != nil {
 			return err
 		}
-		e, err := s.newExecution(p, in, given, id)
+		v, err := findVersion(tx, scope, p, in.PipelineVersionId, in.PipelineVersionAlias)
+		if err != nil {
+			return err
+		}
+		e, reused, err := s.newExecution(tx, p, v, in, id)
 		if err != nil {
 			return err
 		}
 		e.Scope, e.Created, e.Modified = scope, now, now
 		arn = e.ARN
+		if err := emitExecution(tx, e, 0); err != nil {
+			return err
+		}
 		if err := executionRows.Insert(tx, scope, e.ID, e.ARN, e); err != nil {
 			return err
+		}
+		for _, row := range reused {
+			if err := stepRows.Insert(tx, scope, row.row(), e.ARN+"/step/"+row.Name, row); err != nil {
+				return err
+			}
 		}
 		p.LastRun = &now
 		if err := pipelineRows.Put(tx, scope, p.Name, p); err != nil {
 			return err
 		}
-		if err := emitExecution(tx, e); err != nil {
+		if err := v.ranAs(tx, scope, e.ARN); err != nil {
 			return err
 		}
 		if err := tx.RememberToken(scope, "StartPipelineExecution", token, requestOf(in), e.ARN); err != nil {
@@ -61,11 +69,12 @@ func (s *Service) StartPipelineExecution(ctx context.Context, in *awsapi.StartPi
 	return &awsapi.StartPipelineExecutionResponse{PipelineExecutionArn: &arn}, nil
 }
 
-// newExecution binds the parameters and names the experiment; both must be right before anything is kept.
-func (s *Service) newExecution(p *pipeline, in *awsapi.StartPipelineExecutionRequest, given map[string]string, id string) (*execution, error) {
+// newExecution selects the steps, binds the parameters and names the experiment; all must be right before anything is kept. With the
+// execution come the rows of steps whose results it reuses.
+func (s *Service) newExecution(tx *store.Tx, p *pipeline, v *version, in *awsapi.StartPipelineExecutionRequest, id string) (*execution, []*step, error) {
 	e := &execution{ID: id, ARN: p.ARN + "/execution/" + id, Pipeline: p.Name, PipelineARN: p.ARN,
 		DisplayName: awsapi.Val(in.PipelineExecutionDisplayName), Description: awsapi.Val(in.PipelineExecutionDescription),
-		RoleARN: p.RoleARN, Definition: p.Definition, Parameters: in.PipelineParameters, MaxParallel: p.MaxParallel,
+		RoleARN: p.RoleARN, Definition: v.Definition, Version: v.ID, Parameters: in.PipelineParameters, MaxParallel: p.MaxParallel,
 		Status: awsapi.PipelineExecutionStatusExecuting}
 	if in.RoleArn != nil {
 		e.RoleARN = *in.RoleArn
@@ -73,13 +82,21 @@ func (s *Service) newExecution(p *pipeline, in *awsapi.StartPipelineExecutionReq
 	if in.ParallelismConfiguration != nil {
 		e.MaxParallel = awsapi.Val(in.ParallelismConfiguration.MaxParallelExecutionSteps)
 	}
-	d, err := s.parse(p.Definition)
+	d, err := s.parse(e.Definition)
 	if err != nil {
-		return nil, awsapi.Validation("%v", err)
+		return nil, nil, awsapi.Validation("%v", err)
+	}
+	reused, err := s.selection(tx, e, d, in.SelectiveExecutionConfig)
+	if err != nil {
+		return nil, nil, err
+	}
+	given, err := givenParameters(e.Parameters)
+	if err != nil {
+		return nil, nil, err
 	}
 	values, err := d.Bind(given)
 	if err != nil {
-		return nil, awsapi.Validation("Invalid pipeline parameters: %v", err)
+		return nil, nil, awsapi.Validation("Invalid pipeline parameters: %v", err)
 	}
 	if d.Experiment != nil {
 		names := &run{exec: e, values: values}
@@ -87,10 +104,10 @@ func (s *Service) newExecution(p *pipeline, in *awsapi.StartPipelineExecutionReq
 			e.TrialName, err = definition.EvaluateText(d.Experiment.TrialName, names)
 		}
 		if err != nil {
-			return nil, awsapi.Validation("PipelineExperimentConfig: %v", err)
+			return nil, nil, awsapi.Validation("PipelineExperimentConfig: %v", err)
 		}
 	}
-	return e, nil
+	return e, reused, nil
 }
 
 func givenParameters(list []awsapi.Parameter) (map[string]string, error) {
@@ -192,9 +209,11 @@ func (s *Service) change(ctx context.Context, arn *string, operation, token stri
 			return err
 		}
 		e.Modified = s.World.Now()
-		if err := executionRows.Put(tx, e.Scope, e.ID, e); err != nil || e.Status == before {
-			return err
+		if e.Status != before {
+			if err := emitExecution(tx, e, 0); err != nil {
+				return err
+			}
 		}
-		return emitExecution(tx, e)
+		return executionRows.Put(tx, e.Scope, e.ID, e)
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/mobula-ml/mobula/internal/awsapi"
@@ -105,7 +106,7 @@ func (r *run) observe() (changed bool, err error) {
 // end commits the final status of a step. What its job wrote is noted for the cache in the same transaction.
 func (r *run) end(def *definition.Step, row *step, o observation) error {
 	now := r.svc.World.Now()
-	row.Status, row.FailureReason, row.Properties, row.Ended = o.status, o.reason, o.properties, &now
+	row.Status, row.FailureReason, row.Properties, row.Ended = o.status, cutText(o.reason, maxReason), o.properties, &now
 	if row.Status == awsapi.StepStatusSucceeded && def.Cache.Enabled && row.Key != nil {
 		entry, err := r.cacheEntry(row, now)
 		if err != nil {
@@ -120,7 +121,7 @@ func (r *run) end(def *definition.Step, row *step, o observation) error {
 func (r *run) retry(def *definition.Step, row *step, o observation) (bool, error) {
 	now := r.svc.World.Now()
 	for _, policy := range def.Retry {
-		if !o.matches(policy.ExceptionTypes) {
+		if !slices.Contains(policy.ExceptionTypes, o.exception()) {
 			continue
 		}
 		wait, ok := policy.After(row.Attempt, now.Sub(row.FirstTry))
@@ -129,8 +130,8 @@ func (r *run) retry(def *definition.Step, row *step, o observation) (bool, error
 		}
 		at := now.Add(wait)
 		row.again(at)
-		row.FailureReason = o.reason
-		return true, r.commit(row)
+		row.FailureReason = cutText(o.reason, maxReason)
+		return true, r.insert(row)
 	}
 	return false, nil
 }
@@ -139,7 +140,7 @@ func (r *run) retry(def *definition.Step, row *step, o observation) (bool, error
 func (s *step) again(at time.Time) {
 	s.Attempt++
 	s.Status, s.RetryAt = awsapi.StepStatusStarting, &at
-	s.Ended, s.Child, s.ChildName, s.FailureReason, s.Properties = nil, "", "", "", nil
+	s.Ended, s.Child, s.ChildName, s.FailureReason, s.Properties, s.Token = nil, "", "", "", nil, ""
 }
 
 // startReady starts every step whose turn it is, as far as the limit of parallel steps allows.
@@ -157,7 +158,7 @@ func (r *run) startReady() (changed bool, err error) {
 	for _, def := range r.def.Steps {
 		row := r.steps[def.Name]
 		switch {
-		case row == nil && r.ready(def):
+		case row == nil && r.runs(def.Name) && r.ready(def):
 			if r.exec.MaxParallel > 0 && running >= int(r.exec.MaxParallel) {
 				return changed, nil
 			}
@@ -187,11 +188,10 @@ func (r *run) start(def *definition.Step, row *step) error {
 	case definition.Fail:
 		return r.failStep(def, row)
 	}
-	value, err := definition.Evaluate(def.Arguments, r)
+	args, err := r.arguments(def, row)
 	if err != nil {
 		return r.failNew(row, "ClientError: "+err.Error())
 	}
-	args, _ := value.(map[string]any)
 	if def.Cache.Enabled {
 		hit, err := r.fromCache(def, row, args)
 		if err != nil {
@@ -202,26 +202,23 @@ func (r *run) start(def *definition.Step, row *step) error {
 		}
 	}
 	k := kinds[def.Type]
-	row.ChildName = r.childName(row)
 	row.Child, err = k.start(r, def, row, args)
 	var refused *awsapi.Error
-	if errors.As(err, &refused) && refused.Status < 500 {
-		return r.failNew(row, "ClientError: Failed to invoke sagemaker:"+k.operation()+". Error Details: "+refused.Message)
+	if errors.As(err, &refused) {
+		o := observation{status: awsapi.StepStatusFailed, code: refused.Code,
+			reason: "ClientError: Failed to invoke " + k.operation() + ". Error Details: " + refused.Message}
+		if again, err := r.retry(def, row, o); err != nil || again {
+			return err
+		}
+		if refused.Status < 500 {
+			return r.failNew(row, o.reason)
+		}
 	}
 	if err != nil {
 		return err
 	}
 	row.Status = awsapi.StepStatusExecuting
 	return r.insert(row)
-}
-
-// childName follows from the execution, the step and the attempt, so that a pass that begins again finds what it made.
-func (r *run) childName(row *step) string {
-	name := row.Name
-	if len(name) > 28 {
-		name = name[:28] // a job's name has at most 63 characters
-	}
-	return fmt.Sprintf("pipelines-%s-%s-%s", r.exec.ID, name, digest(r.exec.ID, row.Name, fmt.Sprint(row.Attempt))[:10])
 }
 
 // insert keeps a step that has just started; a step that starts once more is replaced.
@@ -232,73 +229,33 @@ func (r *run) insert(row *step) error {
 		row.Ended = &now
 	}
 	return r.lease.Update(r.ctx, func(tx *store.Tx) error {
+		if err := emitStep(tx, r.exec, row, r.cause(row)); err != nil {
+			return err
+		}
 		err := stepRows.Insert(tx, r.exec.Scope, row.row(), r.exec.ARN+"/step/"+row.Name, row)
 		if errors.Is(err, store.ErrExists) {
 			err = stepRows.Put(tx, r.exec.Scope, row.row(), row)
 		}
-		if err != nil {
-			return err
-		}
-		return emitStep(tx, r.exec, row)
+		return err
 	})
 }
 
+// cause is the event that made a step start: the last of those that it needed to be done.
+func (r *run) cause(row *step) (last int64) {
+	for _, name := range r.def.Step(row.Name).Needs {
+		if needed := r.steps[name]; needed != nil && needed.Reused == "" {
+			last = max(last, needed.Event)
+		}
+	}
+	return last
+}
+
+// maxReason is how much the API's shape has room for, in characters.
+const maxReason = 1024
+
 func (r *run) failNew(row *step, reason string) error {
-	row.Status, row.FailureReason = awsapi.StepStatusFailed, cutText(reason, 3072)
+	row.Status, row.FailureReason = awsapi.StepStatusFailed, cutText(reason, maxReason)
 	return r.insert(row)
-}
-
-func (r *run) decide(def *definition.Step, row *step) error {
-	holds, err := definition.Holds(def, r)
-	if err != nil {
-		return r.failNew(row, "ClientError: "+err.Error())
-	}
-	row.Status, row.Outcome = awsapi.StepStatusSucceeded, "False"
-	if holds {
-		row.Outcome = "True"
-	}
-	row.Properties = []byte(fmt.Sprintf(`{"Outcome":%q}`, row.Outcome))
-	return r.insert(row)
-}
-
-func (r *run) failStep(def *definition.Step, row *step) error {
-	message, err := definition.EvaluateText(def.Arguments["ErrorMessage"], r)
-	if err != nil {
-		message = "ClientError: " + err.Error()
-	}
-	row.ErrorMessage = cutText(message, 3072)
-	return r.failNew(row, message)
-}
-
-// ready says whether all that a step needs is done and the branch it stands in is taken.
-func (r *run) ready(def *definition.Step) bool {
-	for _, name := range def.Needs {
-		if row := r.steps[name]; row == nil || row.Status != awsapi.StepStatusSucceeded {
-			return false
-		}
-	}
-	for _, name := range def.Waits {
-		if row := r.steps[name]; (row == nil || !over(row.Status)) && !r.never(r.def.Step(name)) {
-			return false
-		}
-	}
-	return def.Condition == "" || r.steps[def.Condition].Outcome == map[bool]string{true: "True", false: "False"}[def.Branch]
-}
-
-// never says whether a step cannot start any more, because a branch was not taken or what it needs will never be done.
-func (r *run) never(def *definition.Step) bool {
-	if r.steps[def.Name] != nil {
-		return false
-	}
-	if c := def.Condition; c != "" && r.steps[c] != nil && r.steps[c].Outcome != "" && (r.steps[c].Outcome == "True") != def.Branch {
-		return true
-	}
-	for _, name := range def.Needs {
-		if row := r.steps[name]; row != nil && over(row.Status) && row.Status != awsapi.StepStatusSucceeded || row == nil && r.never(r.def.Step(name)) {
-			return true
-		}
-	}
-	return false
 }
 
 func (r *run) failed() bool {
@@ -343,10 +300,14 @@ func (r *run) finish() error {
 			e.Status = awsapi.PipelineExecutionStatusSucceeded
 		}
 		e.Modified = r.svc.World.Now()
-		if err := executionRows.Put(tx, e.Scope, e.ID, e); err != nil {
+		var last int64
+		for _, row := range r.steps {
+			last = max(last, row.Event)
+		}
+		if err := emitExecution(tx, e, last); err != nil {
 			return err
 		}
-		return emitExecution(tx, e)
+		return executionRows.Put(tx, e.Scope, e.ID, e)
 	})
 }
 
@@ -384,8 +345,8 @@ func (s *Service) giveUp(ctx context.Context, tx *store.Tx, arn, reason string) 
 		return err
 	}
 	e.Status, e.FailureReason, e.Modified = awsapi.PipelineExecutionStatusFailed, cutText("InternalFailure: "+reason, 1300), s.World.Now()
-	if err := executionRows.Put(tx, e.Scope, e.ID, e); err != nil {
+	if err := emitExecution(tx, e, 0); err != nil {
 		return err
 	}
-	return emitExecution(tx, e)
+	return executionRows.Put(tx, e.Scope, e.ID, e)
 }

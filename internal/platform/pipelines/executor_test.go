@@ -67,10 +67,12 @@ func (w *world) finish(name, status, reason string) {
 	w.running--
 	j.ProcessingJobStatus, j.FailureReason = &status, awsapi.Optional(reason)
 	if status == "Completed" && j.ProcessingOutputConfig != nil {
-		bucket, prefix, _ := object.ParseURI(*j.ProcessingOutputConfig.Outputs[0].S3Output.S3Uri)
-		for key, text := range w.write {
-			if _, err := w.e.Objects.Put(w.e.Ctx, bucket, prefix+"/"+key, strings.NewReader(text), object.PutOptions{}); err != nil {
-				panic(err)
+		for _, out := range j.ProcessingOutputConfig.Outputs {
+			bucket, prefix, _ := object.ParseURI(*out.S3Output.S3Uri)
+			for key, text := range w.write {
+				if _, err := w.e.Objects.Put(w.e.Ctx, bucket, prefix+"/"+key, strings.NewReader(text), object.PutOptions{}); err != nil {
+					panic(err)
+				}
 			}
 		}
 	}
@@ -375,11 +377,11 @@ func TestCache(t *testing.T) {
 	}{
 		{"first", func() {}, "no earlier execution"},
 		{"same", func() {}, ""},
-		{"input changed", func() { put("in/a", "b") }, "ProcessingInputs['in'] has changed"},
+		{"input changed", func() { put("in/a", "b") }, "the content of ProcessingInputs['in'].S3Input.S3Uri has changed since arn:"},
 		{"input as it was", func() { put("in/a", "a") }, ""},
-		{"code changed", func() { put("code/x", "2") }, "ProcessingInputs['code'] has changed"},
-		{"argument changed", func() { update(define("y", "")) }, "AppSpecification has changed"},
-		{"version stands for the code", func() { update(define("y", "7")) }, "Environment has changed"},
+		{"code changed", func() { put("code/x", "2") }, "the content of ProcessingInputs['code'].S3Input.S3Uri has changed"},
+		{"argument changed", func() { update(define("y", "")) }, "AppSpecification.ContainerArguments has changed"},
+		{"version stands for the code", func() { update(define("y", "7")) }, "Environment.MOBULA_STEP_VERSION is new"},
 		{"code changed under the version", func() { put("code/x", "3") }, ""},
 		{"output gone", func() {
 			if err := w.e.Objects.Delete(w.e.Ctx, platformtest.Bucket, "out/A/data.csv"); err != nil {

@@ -10,7 +10,7 @@ import (
 
 type model struct{}
 
-func (model) operation() string { return "CreateModel" }
+func (model) operation() string { return "sagemaker:CreateModel" }
 
 func (model) start(r *run, def *definition.Step, row *step, args map[string]any) (string, error) {
 	var in awsapi.CreateModelInput
@@ -44,7 +44,7 @@ func (model) stop(*run, *step) error { return nil }
 
 type register struct{}
 
-func (register) operation() string { return "CreateModelPackage" }
+func (register) operation() string { return "sagemaker:CreateModelPackage" }
 
 // start registers the model. The package's name is given by the registry, so the step's child name goes along as the client token: the
 // registry gives the same package again for it.

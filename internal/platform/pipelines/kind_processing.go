@@ -7,7 +7,7 @@ import (
 
 type processing struct{}
 
-func (processing) operation() string { return "CreateProcessingJob" }
+func (processing) operation() string { return "sagemaker:CreateProcessingJob" }
 
 func (processing) start(r *run, def *definition.Step, row *step, args map[string]any) (string, error) {
 	var in awsapi.CreateProcessingJobRequest

@@ -7,7 +7,7 @@ import (
 
 type training struct{}
 
-func (training) operation() string { return "CreateTrainingJob" }
+func (training) operation() string { return "sagemaker:CreateTrainingJob" }
 
 func (training) start(r *run, def *definition.Step, row *step, args map[string]any) (string, error) {
 	var in awsapi.CreateTrainingJobRequest

@@ -9,15 +9,13 @@ import (
 
 type tuning struct{}
 
-func (tuning) operation() string { return "CreateHyperParameterTuningJob" }
+func (tuning) operation() string { return "sagemaker:CreateHyperParameterTuningJob" }
 
 func (tuning) start(r *run, def *definition.Step, row *step, args map[string]any) (string, error) {
 	var in awsapi.CreateHyperParameterTuningJobRequest
 	if err := request(def, args, &in); err != nil {
 		return "", err
 	}
-	// A tuning job's name has at most 32 characters, because its training jobs' names begin with it.
-	row.ChildName = r.exec.ID + "-" + short(row.Name, 8) + "-" + digest(r.exec.ID, row.Name, itoa(row.Attempt))[:10]
 	in.HyperParameterTuningJobName = &row.ChildName
 	out, err := r.svc.Tuning.CreateHyperParameterTuningJob(r.ctx, &in)
 	if err != nil && exists(err) {

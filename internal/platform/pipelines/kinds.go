@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/mobula-ml/mobula/internal/awsapi"
@@ -14,7 +13,7 @@ import (
 // A kind executes the steps of one type that make something: a job, a model, a package. To add one, write it in a file of its own, enter
 // it here and in definition.Kinds.
 type kind interface {
-	// operation is the API operation that makes the child, as failures name it.
+	// operation is the service and the operation that make the child, as failures name them.
 	operation() string
 	// start creates the child under row.ChildName from the step's evaluated arguments and returns its ARN. Where a child of that name
 	// exists it is the one an interrupted pass made, and its ARN is returned.
@@ -31,29 +30,36 @@ var kinds = map[string]kind{
 	definition.Tuning:        tuning{},
 	definition.Model:         model{},
 	definition.RegisterModel: register{},
+	definition.Transform:     transform{},
+	definition.Lambda:        lambda{},
+	definition.Callback:      awaiting{},
 }
 
 // An observation is what a child has come to.
 type observation struct {
 	status     string // of the step
 	reason     string // why it failed or was stopped
+	code       string // of the error with which the child was refused
 	properties json.RawMessage
 }
 
-// matches says whether a failure is of one of the exception types of a retry policy.
-func (o observation) matches(types []string) bool {
-	for prefix, exception := range map[string]string{
-		"InternalServerError":   "SageMaker.JOB_INTERNAL_ERROR",
-		"InternalFailure":       "Step.SERVICE_FAULT",
-		"ThrottlingException":   "Step.THROTTLING",
-		"CapacityError":         "SageMaker.CAPACITY_ERROR",
-		"ResourceLimitExceeded": "SageMaker.RESOURCE_LIMIT",
-	} {
-		if strings.HasPrefix(o.reason, prefix) && slices.Contains(types, exception) {
-			return true
-		}
+// exceptions are the exception types of retry policies, by the code of a refusal or the first word of a job's failure reason.
+var exceptions = map[string]string{
+	"InternalServerError":   "SageMaker.JOB_INTERNAL_ERROR",
+	"CapacityError":         "SageMaker.CAPACITY_ERROR",
+	"ResourceLimitExceeded": "SageMaker.RESOURCE_LIMIT",
+	"InternalFailure":       "Step.SERVICE_FAULT",
+	"ServiceUnavailable":    "Step.SERVICE_FAULT",
+	"ThrottlingException":   "Step.THROTTLING",
+}
+
+// exception is the exception type that retry policies know a failure by, or "" where none does.
+func (o observation) exception() string {
+	word := o.code
+	if word == "" {
+		word, _, _ = strings.Cut(o.reason, ":")
 	}
-	return false
+	return exceptions[word]
 }
 
 // jobStatus maps the status of a job to that of its step.
@@ -79,11 +85,16 @@ func observed(describe any, status, reason string, asked bool) (observation, err
 
 // stoppable says whether an error of a Stop operation means that there was nothing left to stop.
 func stoppable(err error) error {
-	var e *awsapi.Error
-	if errors.As(err, &e) && e.Status < 500 {
+	if isRefusal(err) {
 		return nil
 	}
 	return err
+}
+
+// isRefusal says whether err is the caller's fault.
+func isRefusal(err error) bool {
+	var e *awsapi.Error
+	return errors.As(err, &e) && e.Status < 500
 }
 
 // request fills a request from a step's evaluated arguments after checking them against its shape.

@@ -33,6 +33,20 @@ func (s *Service) definitionText(ctx context.Context, inline *string, at *awsapi
 	return string(text), err
 }
 
+// accept refuses a definition that cannot be executed.
+func (s *Service) accept(text string) error {
+	d, err := s.parse(text)
+	if err != nil {
+		return awsapi.Validation("%v", err)
+	}
+	for _, step := range d.Steps {
+		if why := s.unserved(step.Type); why != "" {
+			return awsapi.Validation("Unable to parse pipeline definition: step '%s' at %s.Type: steps of type %s cannot be executed: %s", step.Name, step.Path, step.Type, why)
+		}
+	}
+	return nil
+}
+
 // CreatePipeline checks the definition and keeps the pipeline. A name that exists gives the ValidationException by which the SDK's upsert knows to update.
 func (s *Service) CreatePipeline(ctx context.Context, in *awsapi.CreatePipelineRequest) (*awsapi.CreatePipelineResponse, error) {
 	text, err := s.definitionText(ctx, in.PipelineDefinition, in.PipelineDefinitionS3Location)
@@ -42,8 +56,8 @@ func (s *Service) CreatePipeline(ctx context.Context, in *awsapi.CreatePipelineR
 	if text == "" {
 		return nil, awsapi.Validation("Either PipelineDefinition or PipelineDefinitionS3Location must be given.")
 	}
-	if _, err := s.parse(text); err != nil {
-		return nil, awsapi.Validation("%v", err)
+	if err := s.accept(text); err != nil {
+		return nil, err
 	}
 	scope, now := identity.From(ctx).Scope(), s.World.Now()
 	p := &pipeline{Name: *in.PipelineName, ARN: scope.ARN("pipeline/" + strings.ToLower(*in.PipelineName)),
@@ -67,6 +81,12 @@ func (s *Service) CreatePipeline(ctx context.Context, in *awsapi.CreatePipelineR
 		if err := tx.SetTags(p.ARN, in.Tags); err != nil {
 			return err
 		}
+		if err := addVersion(tx, scope, p, in.PipelineVersionAliases); err != nil {
+			return err
+		}
+		if err := pipelineRows.Put(tx, scope, p.Name, p); err != nil {
+			return err
+		}
 		return tx.RememberToken(scope, "CreatePipeline", awsapi.Val(in.ClientRequestToken), requestOf(in), p.ARN)
 	})
 	if err != nil {
@@ -82,19 +102,23 @@ func (s *Service) UpdatePipeline(ctx context.Context, in *awsapi.UpdatePipelineR
 		return nil, err
 	}
 	if text != "" {
-		if _, err := s.parse(text); err != nil {
-			return nil, awsapi.Validation("%v", err)
+		if err := s.accept(text); err != nil {
+			return nil, err
 		}
 	}
 	scope := identity.From(ctx).Scope()
-	var arn string
-	err = s.DB.Update(ctx, func(tx *store.Tx) error {
-		p, err := getPipeline(tx, scope, in.PipelineName)
-		if err != nil {
+	var p *pipeline
+	err = s.DB.Update(ctx, func(tx *store.Tx) (err error) {
+		if p, err = getPipeline(tx, scope, in.PipelineName); err != nil {
 			return err
 		}
-		arn = p.ARN
-		if text != "" {
+		if p.Version == 0 { // made before there were versions: what it has is the first
+			if err := addVersion(tx, scope, p, nil); err != nil {
+				return err
+			}
+		}
+		changed := text != "" && text != p.Definition
+		if changed {
 			p.Definition = text
 		}
 		for member, value := range map[*string]*string{&p.DisplayName: in.PipelineDisplayName, &p.Description: in.PipelineDescription, &p.RoleARN: in.RoleArn} {
@@ -106,19 +130,36 @@ func (s *Service) UpdatePipeline(ctx context.Context, in *awsapi.UpdatePipelineR
 			p.MaxParallel = awsapi.Val(in.ParallelismConfiguration.MaxParallelExecutionSteps)
 		}
 		p.Modified = s.World.Now()
+		if changed {
+			if err := addVersion(tx, scope, p, in.PipelineVersionAliases); err != nil {
+				return err
+			}
+		} else if len(in.PipelineVersionAliases) > 0 {
+			v, err := findVersion(tx, scope, p, nil, nil)
+			if err != nil {
+				return err
+			}
+			if err := alias(tx, scope, v, in.PipelineVersionAliases); err != nil {
+				return err
+			}
+		}
 		return pipelineRows.Put(tx, scope, p.Name, p)
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &awsapi.UpdatePipelineResponse{PipelineArn: &arn}, nil
+	return &awsapi.UpdatePipelineResponse{PipelineArn: &p.ARN, PipelineVersionId: &p.Version}, nil
 }
 
 // DescribePipeline shows a pipeline and its definition.
 func (s *Service) DescribePipeline(ctx context.Context, in *awsapi.DescribePipelineRequest) (*awsapi.DescribePipelineResponse, error) {
 	var p *pipeline
+	var v *version
+	scope := identity.From(ctx).Scope()
 	err := s.DB.View(ctx, func(tx *store.Tx) (err error) {
-		p, err = getPipeline(tx, identity.From(ctx).Scope(), in.PipelineName)
+		if p, err = getPipeline(tx, scope, in.PipelineName); err == nil {
+			v, err = findVersion(tx, scope, p, in.PipelineVersionId, in.PipelineVersionAlias)
+		}
 		return err
 	})
 	if err != nil {
@@ -126,7 +167,8 @@ func (s *Service) DescribePipeline(ctx context.Context, in *awsapi.DescribePipel
 	}
 	out := &awsapi.DescribePipelineResponse{
 		PipelineArn: &p.ARN, PipelineName: &p.Name, PipelineDisplayName: optional(p.DisplayName), PipelineDescription: optional(p.Description),
-		PipelineDefinition: &p.Definition, RoleArn: &p.RoleARN, PipelineStatus: new(awsapi.PipelineStatusActive),
+		PipelineVersionDisplayName: optional(v.DisplayName), PipelineVersionDescription: optional(v.Description), PipelineVersionAliases: v.Aliases,
+		PipelineDefinition: &v.Definition, RoleArn: &p.RoleARN, PipelineStatus: new(awsapi.PipelineStatusActive),
 		CreationTime: stamp(p.Created), LastModifiedTime: stamp(p.Modified), ParallelismConfiguration: parallelism(p.MaxParallel),
 	}
 	if p.LastRun != nil {
@@ -165,6 +207,9 @@ func (s *Service) DeletePipeline(ctx context.Context, in *awsapi.DeletePipelineR
 		if err := forgetCache(tx, scope, p.Name); err != nil {
 			return err
 		}
+		if err := forgetVersions(tx, scope, p.Name); err != nil {
+			return err
+		}
 		return pipelineRows.Delete(tx, scope, p.Name)
 	})
 	if err != nil {
@@ -182,6 +227,9 @@ func deleteExecution(tx *store.Tx, e *execution) error {
 		if err := stepRows.Delete(tx, e.Scope, row.row()); err != nil {
 			return err
 		}
+	}
+	if err := forgetCallbacks(tx, e); err != nil {
+		return err
 	}
 	return executionRows.Delete(tx, e.Scope, e.ID)
 }

@@ -43,7 +43,7 @@ func (s *Service) load(ctx context.Context, l *durable.Lease) (*run, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.ctx = r.exec.as(ctx)
+	r.ctx = store.WithCause(r.exec.as(ctx), r.exec.Event) // of what the steps make
 	if r.def, err = s.parse(r.exec.Definition); err != nil {
 		return nil, err
 	}
@@ -78,7 +78,22 @@ func (r *run) Execution(name string) (any, error) {
 	case "StartDateTime", "CurrentDateTime":
 		return r.exec.Created.UTC().Format(time.RFC3339), nil
 	}
-	return nil, fmt.Errorf("Execution.%s is known only inside a job", name)
+	return nil, fmt.Errorf("Execution.%s is known only in the arguments of a step that makes such a job", name)
+}
+
+// A stepScope is the run as the expressions of one step see it: the job that the step makes has a name there.
+type stepScope struct {
+	*run
+	def *definition.Step
+	job string
+}
+
+// Execution implements definition.Scope.
+func (s stepScope) Execution(name string) (any, error) {
+	if name == s.def.Type+"JobName" && s.job != "" {
+		return s.job, nil
+	}
+	return s.run.Execution(name)
 }
 
 // Properties implements definition.Scope.
@@ -114,23 +129,35 @@ func (r *run) PropertyFile(stepName, name string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("property file '%s' of step '%s': %w", name, stepName, err)
 	}
-	at := strings.TrimSuffix(fmt.Sprint(uri), "/") + "/" + file.FilePath
-	bucket, key, err := object.ParseURI(at)
+	data, err := r.Object(strings.TrimSuffix(fmt.Sprint(uri), "/") + "/" + file.FilePath)
+	if err != nil {
+		return nil, fmt.Errorf("property file '%s' of step '%s' %w", name, stepName, err)
+	}
+	return data, nil
+}
+
+// Object implements definition.Scope.
+func (r *run) Object(uri string) ([]byte, error) {
+	bucket, key, err := object.ParseURI(uri)
 	if err != nil {
 		return nil, err
 	}
 	body, _, err := r.svc.Objects.Get(r.ctx, bucket, key)
 	if err != nil {
-		return nil, fmt.Errorf("property file '%s' of step '%s' cannot be read at %s: %w", name, stepName, at, err)
+		return nil, fmt.Errorf("cannot be read at %s: %w", uri, err)
 	}
 	defer body.Close()
-	return io.ReadAll(io.LimitReader(body, maxPropertyFile))
+	data, err := io.ReadAll(io.LimitReader(body, maxPropertyFile+1))
+	if err == nil && len(data) > maxPropertyFile {
+		return nil, fmt.Errorf("at %s has more than %d bytes", uri, maxPropertyFile)
+	}
+	return data, err
 }
 
 // commit keeps what the pass has changed about a step, with its event, while the lease holds.
 func (r *run) commit(row *step, also ...func(*store.Tx) error) error {
 	return r.lease.Update(r.ctx, func(tx *store.Tx) error {
-		if err := stepRows.Put(tx, r.exec.Scope, row.row(), row); err != nil {
+		if err := emitStep(tx, r.exec, row, 0); err != nil {
 			return err
 		}
 		for _, fn := range also {
@@ -138,6 +165,6 @@ func (r *run) commit(row *step, also ...func(*store.Tx) error) error {
 				return err
 			}
 		}
-		return emitStep(tx, r.exec, row)
+		return stepRows.Put(tx, r.exec.Scope, row.row(), row)
 	})
 }

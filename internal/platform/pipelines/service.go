@@ -20,7 +20,8 @@ const controller = "pipeline-execution"
 // Service serves the operations on pipelines and their executions.
 type Service struct {
 	Deps
-	parsed sync.Map // sha256 of a definition's text → *definition.Definition
+	parsed   sync.Map // sha256 of a definition's text → *definition.Definition
+	unpacked sync.Map // digest of an archive → digest of its members
 }
 
 // New returns the room's service and registers its controller with the engine.
@@ -43,19 +44,24 @@ func (s *Service) parse(text string) (*definition.Definition, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.parsedCount() >= maxParsed {
-		s.parsed.Clear()
-	}
-	s.parsed.Store(sum, d)
+	keepBounded(&s.parsed, maxParsed, sum, d)
 	return d, nil
 }
 
-// maxParsed bounds the definitions kept in memory.
-const maxParsed = 256
+// maxParsed bounds the definitions kept in memory, maxDigests the digests of archives.
+const (
+	maxParsed  = 256
+	maxDigests = 4096
+)
 
-func (s *Service) parsedCount() (n int) {
-	s.parsed.Range(func(any, any) bool { n++; return true })
-	return n
+// keepBounded stores an entry, and drops all the others first where there are too many.
+func keepBounded(m *sync.Map, most int, key, value any) {
+	n := 0
+	m.Range(func(any, any) bool { n++; return n < most })
+	if n >= most {
+		m.Clear()
+	}
+	m.Store(key, value)
 }
 
 // nameOf takes a pipeline's name out of a name or an ARN.

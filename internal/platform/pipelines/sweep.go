@@ -16,7 +16,8 @@ const binaries = "mobula/bin/"
 // keepBinaries is how long a program is kept that nothing names, so that one being uploaded now is not taken from under its pipeline.
 const keepBinaries = 24 * time.Hour
 
-// SweepBinaries removes the uploaded programs of a bucket that no pipeline of the scope and no execution names any more. It returns how many.
+// SweepBinaries removes the uploaded programs of a bucket that no pipeline of the scope, no version with an alias and no
+// execution names any more. It returns how many.
 func (s *Service) SweepBinaries(ctx context.Context, scope store.Scope, bucket string) (removed int, err error) {
 	var named strings.Builder
 	err = s.DB.View(ctx, func(tx *store.Tx) error {
@@ -27,6 +28,15 @@ func (s *Service) SweepBinaries(ctx context.Context, scope store.Scope, bucket s
 			}
 			for _, p := range page.Items {
 				named.WriteString(p.Definition)
+				versions, err := versionsOf(tx, scope, p.Name)
+				if err != nil {
+					return err
+				}
+				for _, v := range versions {
+					if len(v.Aliases) > 0 {
+						named.WriteString(v.Definition)
+					}
+				}
 			}
 			if q.Token = page.Next; q.Token == "" {
 				break

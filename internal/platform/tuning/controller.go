@@ -13,8 +13,11 @@ import (
 	"github.com/mobula-ml/mobula/tune"
 )
 
-// lookAgain is how long a parked tuning job waits at most before it looks at its trials without having been signalled.
-const lookAgain = 30 * time.Second
+// How long a parked tuning job waits at most before it looks at its trials without having been signalled: sooner where it may stop them early.
+const (
+	lookAgain = 30 * time.Second
+	lookEarly = 300 * time.Millisecond
+)
 
 // A pass is one call of the controller.
 type pass struct {
@@ -27,7 +30,7 @@ type pass struct {
 
 // reconcile looks at the trials that run, starts more as far as the limits allow, and ends the job when there are no more.
 func (s *Service) reconcile(ctx context.Context, l *durable.Lease) error {
-	p := &pass{svc: s, lease: l}
+	p := &pass{svc: s, ctx: ctx, lease: l}
 	err := s.DB.View(ctx, func(tx *store.Tx) (err error) {
 		if p.job, err = jobRows.GetARN(tx, l.Key); err == nil {
 			p.trials, err = trialsOf(tx, p.job)
@@ -40,16 +43,19 @@ func (s *Service) reconcile(ctx context.Context, l *durable.Lease) error {
 	if err != nil || over(p.job.Status) {
 		return err
 	}
-	p.ctx = p.job.as(ctx)
 	if err := p.observe(); err != nil {
 		return err
 	}
-	why := p.enough()
-	if why != "" {
-		if err := p.stopTrials(); err != nil {
-			return err
-		}
-	} else if err := p.startTrials(); err != nil {
+	why, err := p.enough()
+	if err != nil {
+		return err
+	}
+	if why == goesOn {
+		err = p.startTrials()
+	} else {
+		err = p.stopTrials()
+	}
+	if err != nil {
 		return err
 	}
 	if p.running() > 0 {
@@ -68,46 +74,19 @@ func (p *pass) running() (n int) {
 	return n
 }
 
-// observe commits what the trials have come to.
-func (p *pass) observe() error {
-	for i := range p.trials {
-		t := &p.trials[i]
-		if t.Finished != nil {
-			continue
-		}
-		d, err := p.svc.Jobs.DescribeTrainingJob(p.ctx, &awsapi.DescribeTrainingJobRequest{TrainingJobName: &t.Job})
-		if err != nil {
-			return fmt.Errorf("trial %s: %w", t.Job, err)
-		}
-		if awsapi.Val(d.TrainingJobStatus) == t.Status {
-			continue
-		}
-		t.Status, t.Reason, t.Started = *d.TrainingJobStatus, awsapi.Val(d.FailureReason), awsapi.Moment(d.TrainingStartTime)
-		if t.Status == awsapi.TrainingJobStatusCompleted || t.Status == awsapi.TrainingJobStatusFailed || t.Status == awsapi.TrainingJobStatusStopped {
-			end := p.svc.World.Now()
-			if d.TrainingEndTime != nil {
-				end = d.TrainingEndTime.Time
-			}
-			t.Finished = &end
-			t.Metric = metricOf(d, *p.job.objective().MetricName)
-			if t.Metric == nil && t.Status == awsapi.TrainingJobStatusCompleted {
-				t.Reason = fmt.Sprintf("the job reported no metric named '%s'", *p.job.objective().MetricName)
-			}
-		}
-		if err := p.commit(t); err != nil {
-			return err
+// wait is how long to park: until the time limit at the latest.
+func (p *pass) wait() time.Duration {
+	again := lookAgain
+	if p.job.stopperOf(0) != nil {
+		again = lookEarly
+	}
+	if max := p.job.Config.ResourceLimits.MaxRuntimeInSeconds; max != nil && p.job.Status == awsapi.HyperParameterTuningJobStatusInProgress {
+		left := time.Duration(*max)*time.Second - p.svc.World.Now().Sub(p.job.Created)
+		if left > 0 {
+			return min(again, left.Round(time.Millisecond)+10*time.Millisecond)
 		}
 	}
-	return nil
-}
-
-func metricOf(d *awsapi.DescribeTrainingJobResponse, name string) *float64 {
-	for _, m := range d.FinalMetricDataList {
-		if awsapi.Val(m.MetricName) == name && m.Value != nil {
-			return new(float64(*m.Value))
-		}
-	}
-	return nil
+	return again
 }
 
 // commit keeps a trial and what it means for the job.
@@ -130,183 +109,100 @@ func (p *pass) commit(t *trial) error {
 	})
 }
 
-// tally counts the trials and finds the best.
-func (j *job) tally(trials []trial, now time.Time) {
-	j.Counts, j.Best, j.Modified = counts{}, nil, now
-	for _, t := range trials {
-		switch {
-		case t.Finished == nil:
-			j.Counts.InProgress++
-			continue
-		case t.Status == awsapi.TrainingJobStatusCompleted:
-			j.Counts.Completed++
-		case t.Status == awsapi.TrainingJobStatusStopped:
-			j.Counts.Stopped++
-		default:
-			j.Counts.Failed++
-		}
-		if t.Metric == nil {
-			j.Counts.Unscored++
-			continue
-		}
-		j.Counts.Scored++
-		if t.Status == awsapi.TrainingJobStatusCompleted && (j.Best == nil || j.goal().Better(*t.Metric, *j.Best.Metric)) {
-			j.Best = &t
-		}
-	}
-}
-
-// enough says why no further trial is to be started and those that run are to be stopped, or "".
-func (p *pass) enough() string {
-	limits := p.job.Config.ResourceLimits
-	target := (*float32)(nil)
-	if c := p.job.Config.TuningJobCompletionCriteria; c != nil {
-		target = c.TargetObjectiveMetricValue
-	}
-	switch {
-	case p.job.Status == awsapi.HyperParameterTuningJobStatusStopping:
-		return "stopped"
-	case target != nil && p.job.Best != nil && !p.job.goal().Better(float64(*target), *p.job.Best.Metric):
-		return "target"
-	case limits.MaxRuntimeInSeconds != nil && p.svc.World.Now().Sub(p.job.Created) > time.Duration(*limits.MaxRuntimeInSeconds)*time.Second:
-		return "time"
-	}
-	return ""
-}
-
-// wait is how long to park: until the time limit at the latest.
-func (p *pass) wait() time.Duration {
-	if max := p.job.Config.ResourceLimits.MaxRuntimeInSeconds; max != nil {
-		left := time.Duration(*max)*time.Second - p.svc.World.Now().Sub(p.job.Created)
-		return min(lookAgain, left.Round(time.Millisecond)+10*time.Millisecond)
-	}
-	return lookAgain
-}
-
-func (p *pass) stopTrials() error {
-	for i := range p.trials {
-		t := &p.trials[i]
-		if t.Finished != nil || t.Status == awsapi.TrainingJobStatusStopping {
-			continue
-		}
-		err := p.svc.Jobs.StopTrainingJob(p.ctx, &awsapi.StopTrainingJobRequest{TrainingJobName: &t.Job})
-		var refused *awsapi.Error
-		if err != nil && !errors.As(err, &refused) { // a job that has ended meanwhile cannot be stopped
-			return fmt.Errorf("stop trial %s: %w", t.Job, err)
-		}
-	}
-	return nil
-}
-
+// startTrials chooses trials and launches them as far as the limits allow. One that an interrupted pass chose has been launched by observe.
 func (p *pass) startTrials() error {
 	limits := p.job.Config.ResourceLimits
 	for len(p.trials) < int(*limits.MaxNumberOfTrainingJobs) && p.running() < int(*limits.MaxParallelTrainingJobs) {
-		t, err := p.start(len(p.trials))
+		if p.job.Status != awsapi.HyperParameterTuningJobStatusInProgress {
+			return nil // a Stop came in; it has signalled, so that the next pass is at once
+		}
+		t, err := p.choose()
+		if errors.Is(err, tune.ErrExhausted) {
+			return nil
+		}
 		if err != nil {
 			return err
 		}
 		p.trials = append(p.trials, *t)
+		t = &p.trials[len(p.trials)-1]
 		if err := p.commit(t); err != nil {
+			return err
+		}
+		if err := p.launch(t); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// start makes the training job of a trial, or finds the one that an interrupted pass made. A job that is refused is a trial that failed.
-func (p *pass) start(number int) (*trial, error) {
-	now := p.svc.World.Now()
-	t := &trial{Tuning: p.job.Name, Number: number, Status: awsapi.TrainingJobStatusInProgress, Created: now,
-		Job: fmt.Sprintf("%s-%03d-%08x", p.job.Name, number+1, uint32(seedOf(fmt.Sprint(p.job.ARN, p.job.Created.UnixNano(), number))))}
-	var ended []tune.Trial
-	for _, e := range p.trials {
-		if e.Finished != nil && e.Metric != nil {
-			ended = append(ended, tune.Trial{Number: e.Number, Params: e.Params, Metric: *e.Metric})
+// choose asks the strategy for the next trial. The definitions take turns; those of a grid come one after the other, each to its end.
+func (p *pass) choose() (*trial, error) {
+	j, number := p.job, len(p.trials)
+	t := &trial{Tuning: j.Name, Number: number, Status: awsapi.TrainingJobStatusInProgress, Created: p.svc.World.Now(),
+		Definition: number % len(j.Definitions), Index: number / len(j.Definitions),
+		Job: fmt.Sprintf("%s-%03d-%08x", j.Name, number+1, uint32(seedOf(fmt.Sprint(j.ARN, j.Created.UnixNano(), number))))}
+	if g, ok := j.strategyOf(0).(tune.Grid); ok {
+		t.Definition, t.Index = 0, number
+		for t.Definition < len(j.Definitions)-1 && t.Index >= g.Size(j.Definitions[t.Definition].Space) {
+			t.Index -= g.Size(j.Definitions[t.Definition].Space)
+			t.Definition++
 		}
 	}
+	t.ARN = j.Scope.ARN("training-job/" + t.Job)
 	var err error
-	if t.Params, err = strategies[*p.job.Config.Strategy](p.job.Seed).Suggest(p.job.Space, ended, number); err != nil {
-		return nil, err
-	}
-	t.ARN = p.job.Scope.ARN("training-job/" + t.Job)
-	_, err = p.svc.Jobs.CreateTrainingJob(p.ctx, p.request(t))
+	t.Params, err = j.strategyOf(t.Definition).Suggest(j.state(t.Definition, p.trials), t.Index)
+	return t, err
+}
+
+// launch makes the training job of a trial, unless an interrupted pass did. A job that is refused is a trial that failed.
+func (p *pass) launch(t *trial) error {
+	_, err := p.svc.Jobs.CreateTrainingJob(p.job.as(p.ctx, t.Definition), p.job.request(t))
 	var refused *awsapi.Error
 	switch {
 	case err == nil || awsapi.IsCode(err, "ResourceInUse"):
 	case errors.As(err, &refused) && refused.Status < 500:
+		now := p.svc.World.Now()
 		t.Status, t.Reason, t.Finished = awsapi.TrainingJobStatusFailed, refused.Message, &now
 	default:
-		return nil, fmt.Errorf("trial %s: %w", t.Job, err)
+		return fmt.Errorf("trial %s: %w", t.Job, err)
 	}
-	return t, nil
+	t.Launched = true
+	return p.commit(t)
 }
 
-func (p *pass) request(t *trial) *awsapi.CreateTrainingJobRequest {
-	d := &p.job.Definition
-	params := map[string]string{"_tuning_objective_metric": *p.job.objective().MetricName}
-	maps.Copy(params, d.StaticHyperParameters)
+// request is the training job of a trial.
+func (j *job) request(t *trial) *awsapi.CreateTrainingJobRequest {
+	definition := &j.Definitions[t.Definition]
+	d := &definition.Request
+	params := definition.static()
 	maps.Copy(params, t.Params)
-	in := &awsapi.CreateTrainingJobRequest{TrainingJobName: &t.Job, HyperParameters: params, RoleArn: d.RoleArn, InputDataConfig: d.InputDataConfig,
+	return &awsapi.CreateTrainingJobRequest{TrainingJobName: &t.Job, HyperParameters: params, RoleArn: d.RoleArn, InputDataConfig: d.InputDataConfig,
 		AlgorithmSpecification: &awsapi.AlgorithmSpecification{TrainingImage: d.AlgorithmSpecification.TrainingImage, AlgorithmName: d.AlgorithmSpecification.AlgorithmName,
 			TrainingInputMode: d.AlgorithmSpecification.TrainingInputMode, MetricDefinitions: d.AlgorithmSpecification.MetricDefinitions},
-		OutputDataConfig: d.OutputDataConfig, ResourceConfig: d.ResourceConfig, StoppingCondition: d.StoppingCondition, VpcConfig: d.VpcConfig,
-		EnableNetworkIsolation: d.EnableNetworkIsolation, CheckpointConfig: d.CheckpointConfig, RetryStrategy: d.RetryStrategy, Environment: d.Environment}
-	if r := d.HyperParameterTuningResourceConfig; r != nil && in.ResourceConfig == nil {
-		in.ResourceConfig = &awsapi.ResourceConfig{InstanceType: r.InstanceType, InstanceCount: r.InstanceCount, VolumeSizeInGB: r.VolumeSizeInGB, VolumeKmsKeyId: r.VolumeKmsKeyId}
-	}
-	return in
+		OutputDataConfig: d.OutputDataConfig, ResourceConfig: definition.cluster(), StoppingCondition: d.StoppingCondition, VpcConfig: d.VpcConfig,
+		EnableNetworkIsolation: d.EnableNetworkIsolation, EnableManagedSpotTraining: d.EnableManagedSpotTraining,
+		EnableInterContainerTrafficEncryption: d.EnableInterContainerTrafficEncryption, CheckpointConfig: d.CheckpointConfig,
+		RetryStrategy: d.RetryStrategy, Environment: d.Environment, Tags: j.Tags}
 }
 
-// finish commits the end of the job and signals its owner.
-func (p *pass) finish(why string) error {
-	now := p.svc.World.Now()
-	return p.lease.Update(p.ctx, func(tx *store.Tx) error {
-		j, err := jobRows.GetARN(tx, p.job.ARN)
-		if err != nil {
+// stopTrials asks the trials that run to stop.
+func (p *pass) stopTrials() error {
+	for i := range p.trials {
+		if err := p.stop(&p.trials[i]); err != nil {
 			return err
 		}
-		j.tally(p.trials, now)
-		j.Ended = &now
-		switch {
-		case why == "stopped" || j.Status == awsapi.HyperParameterTuningJobStatusStopping:
-			j.Status = awsapi.HyperParameterTuningJobStatusStopped
-		case j.Best == nil:
-			j.Status, j.Reason = awsapi.HyperParameterTuningJobStatusFailed, "No training job succeeded"+lastReason(p.trials)
-		default:
-			j.Status = awsapi.HyperParameterTuningJobStatusCompleted
-		}
-		return p.svc.end(tx, j)
-	})
+	}
+	return nil
 }
 
-func lastReason(trials []trial) string {
-	if len(trials) == 0 || trials[len(trials)-1].Reason == "" {
-		return "."
-	}
-	return "; the last one: " + trials[len(trials)-1].Reason
-}
-
-// end keeps a job that has come to its end.
-func (s *Service) end(tx *store.Tx, j *job) error {
-	if err := jobRows.Put(tx, j.Scope, j.Name, j); err != nil {
-		return err
-	}
-	if err := emit(tx, j); err != nil {
-		return err
-	}
-	return j.Owner.Notify(s.Engine, tx)
-}
-
-// giveUp ends a job whose controller failed again and again.
-func (s *Service) giveUp(_ context.Context, tx *store.Tx, arn, reason string) error {
-	j, err := jobRows.GetARN(tx, arn)
-	if errors.Is(err, store.ErrNotFound) || err == nil && over(j.Status) {
+func (p *pass) stop(t *trial) error {
+	if t.Finished != nil || t.Status == awsapi.TrainingJobStatusStopping {
 		return nil
 	}
-	if err != nil {
-		return err
+	err := p.svc.Jobs.StopTrainingJob(p.job.as(p.ctx, t.Definition), &awsapi.StopTrainingJobRequest{TrainingJobName: &t.Job})
+	var refused *awsapi.Error
+	if err != nil && !errors.As(err, &refused) { // a job that has ended meanwhile cannot be stopped
+		return fmt.Errorf("stop trial %s: %w", t.Job, err)
 	}
-	now := s.World.Now()
-	j.Status, j.Reason, j.Ended, j.Modified = awsapi.HyperParameterTuningJobStatusFailed, "InternalServerError: "+reason[:min(len(reason), 900)], &now, now
-	return s.end(tx, j)
+	return nil
 }

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"hash/fnv"
-	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/mobula-ml/mobula/internal/awsapi"
@@ -14,11 +12,6 @@ import (
 	"github.com/mobula-ml/mobula/internal/store"
 	"github.com/mobula-ml/mobula/tune"
 )
-
-// strategies are those that are served, by the name that the API gives them.
-var strategies = map[string]func(seed uint64) tune.Strategy{
-	awsapi.HyperParameterTuningJobStrategyTypeRandom: func(seed uint64) tune.Strategy { return tune.Random{Seed: seed} },
-}
 
 // Limits of the service.
 const (
@@ -30,11 +23,17 @@ const (
 func (s *Service) CreateHyperParameterTuningJob(ctx context.Context, in *awsapi.CreateHyperParameterTuningJobRequest) (*awsapi.CreateHyperParameterTuningJobResponse, error) {
 	scope, now := identity.From(ctx).Scope(), s.World.Now()
 	j := &job{Name: *in.HyperParameterTuningJobName, ARN: scope.ARN("hyper-parameter-tuning-job/" + strings.ToLower(*in.HyperParameterTuningJobName)), Scope: scope,
-		Config: *in.HyperParameterTuningJobConfig, Owner: durable.OwnerFrom(ctx), Status: awsapi.HyperParameterTuningJobStatusInProgress, Created: now, Modified: now}
+		Config: *in.HyperParameterTuningJobConfig, Tags: in.Tags, Owner: durable.OwnerFrom(ctx), Status: awsapi.HyperParameterTuningJobStatusInProgress, Created: now, Modified: now}
 	if err := j.fill(in); err != nil {
 		return nil, err
 	}
+	if err := s.checkTrials(j); err != nil {
+		return nil, err
+	}
 	err := s.DB.Update(ctx, func(tx *store.Tx) error {
+		if err := j.warm(tx, in.WarmStartConfig); err != nil {
+			return err
+		}
 		err := jobRows.Insert(tx, scope, j.Name, j.ARN, j)
 		if errors.Is(err, store.ErrExists) {
 			return awsapi.InUse("Tuning job names must be unique within an AWS account and region, and a tuning job with this name already exists (%s)", j.ARN)
@@ -45,7 +44,7 @@ func (s *Service) CreateHyperParameterTuningJob(ctx context.Context, in *awsapi.
 		if err := tx.SetTags(j.ARN, in.Tags); err != nil {
 			return err
 		}
-		if err := emit(tx, j); err != nil {
+		if err := s.emit(tx, j); err != nil {
 			return err
 		}
 		return s.Engine.Enqueue(tx, Controller, j.ARN)
@@ -56,109 +55,98 @@ func (s *Service) CreateHyperParameterTuningJob(ctx context.Context, in *awsapi.
 	return &awsapi.CreateHyperParameterTuningJobResponse{HyperParameterTuningJobArn: &j.ARN}, nil
 }
 
-// fill checks what the constraint table cannot, and reads the ranges.
+// fill checks what the constraint table cannot, and reads the definitions.
 func (j *job) fill(in *awsapi.CreateHyperParameterTuningJobRequest) error {
+	if in.Autotune != nil {
+		return awsapi.Validation("Value '%s' at 'autotune.mode' is not served: Autotune chooses ranges and limits by what AWS has learnt of other jobs. "+
+			"Leave autotune out and provide hyperParameterTuningJobConfig.parameterRanges and resourceLimits.", awsapi.Val(in.Autotune.Mode))
+	}
 	c := &j.Config
-	if strategies[*c.Strategy] == nil {
-		return awsapi.Validation("Value '%s' at 'hyperParameterTuningJobConfig.strategy' is not served; [%s] are.", *c.Strategy, strings.Join(served(), ", "))
-	}
 	switch {
-	case in.TrainingJobDefinition == nil || in.TrainingJobDefinitions != nil:
-		return awsapi.Validation("trainingJobDefinition must be given, and trainingJobDefinitions must not: tuning over several definitions is not served.")
-	case in.WarmStartConfig != nil:
-		return awsapi.Validation("warmStartConfig is not served; leave it out.")
-	case awsapi.Val(c.TrainingJobEarlyStoppingType) == awsapi.TrainingJobEarlyStoppingTypeAuto:
-		return awsapi.Validation("Value 'Auto' at 'hyperParameterTuningJobConfig.trainingJobEarlyStoppingType' is not served; Off is.")
+	case (in.TrainingJobDefinition == nil) == (len(in.TrainingJobDefinitions) == 0):
+		return awsapi.Validation("Exactly one of trainingJobDefinition and trainingJobDefinitions must be provided.")
+	case *c.Strategy == awsapi.HyperParameterTuningJobStrategyTypeHyperband && awsapi.Val(c.TrainingJobEarlyStoppingType) == awsapi.TrainingJobEarlyStoppingTypeAuto:
+		return awsapi.Validation("Value 'Auto' at 'hyperParameterTuningJobConfig.trainingJobEarlyStoppingType' must be Off for the Hyperband strategy, which stops training jobs by itself.")
+	case *c.Strategy != awsapi.HyperParameterTuningJobStrategyTypeHyperband && c.StrategyConfig != nil && c.StrategyConfig.HyperbandStrategyConfig != nil:
+		return awsapi.Validation("hyperParameterTuningJobConfig.strategyConfig.hyperbandStrategyConfig must be provided only with the Hyperband strategy; the strategy is %s.", *c.Strategy)
 	}
-	j.Definition = *in.TrainingJobDefinition
-	if c.HyperParameterTuningJobObjective == nil {
-		c.HyperParameterTuningJobObjective = j.Definition.TuningObjective
+	j.Several = in.TrainingJobDefinition == nil
+	requests := in.TrainingJobDefinitions
+	if !j.Several {
+		requests = []awsapi.HyperParameterTrainingJobDefinition{*in.TrainingJobDefinition}
 	}
-	if c.HyperParameterTuningJobObjective == nil {
-		return awsapi.Validation("hyperParameterTuningJobConfig.hyperParameterTuningJobObjective must not be null.")
+	if err := j.define(requests); err != nil {
+		return err
 	}
-	limits := c.ResourceLimits
-	if limits.MaxNumberOfTrainingJobs == nil {
-		limits.MaxNumberOfTrainingJobs = new(int32(1))
-	}
-	for _, l := range []struct {
-		name  string
-		value *int32
-		max   int32
-	}{{"maxNumberOfTrainingJobs", limits.MaxNumberOfTrainingJobs, maxTrials}, {"maxParallelTrainingJobs", limits.MaxParallelTrainingJobs, maxParallel}} {
-		if *l.value > l.max {
-			return awsapi.LimitExceeded("Value '%d' at 'hyperParameterTuningJobConfig.resourceLimits.%s' is above the limit of %d.", *l.value, l.name, l.max)
+	if *c.Strategy == awsapi.HyperParameterTuningJobStrategyTypeHyperband {
+		for i := range j.Definitions {
+			if _, err := j.hyperband(i); err != nil {
+				return err
+			}
 		}
 	}
 	j.Seed = seedOf(j.ARN)
 	if c.RandomSeed != nil {
 		j.Seed = uint64(*c.RandomSeed)
 	}
-	ranges := c.ParameterRanges
-	if ranges == nil {
-		ranges = j.Definition.HyperParameterRanges
-	}
-	if ranges == nil {
-		return awsapi.Validation("hyperParameterTuningJobConfig.parameterRanges must not be null.")
-	}
-	return j.readRanges(ranges)
+	return j.limit()
 }
 
-func served() (names []string) {
-	for name := range strategies {
-		names = append(names, name)
+// checkTrials refuses a job whose trials would all be refused.
+func (s *Service) checkTrials(j *job) error {
+	for i := range j.Definitions {
+		first := trial{Job: j.Name, Definition: i}
+		var err error
+		if first.Params, err = j.strategyOf(i).Suggest(j.state(i, nil), 0); err != nil {
+			return err
+		}
+		if err := s.Jobs.CheckTrainingJob(j.request(&first)); err != nil {
+			return err
+		}
 	}
-	slices.Sort(names)
-	return names
+	return nil
+}
+
+// limit completes and checks the resource limits.
+func (j *job) limit() error {
+	limits := *j.Config.ResourceLimits
+	j.Config.ResourceLimits = &limits // the caller's request stays as it is
+	const most = "hyperParameterTuningJobConfig.resourceLimits.maxNumberOfTrainingJobs"
+	if *j.Config.Strategy == awsapi.HyperParameterTuningJobStrategyTypeGrid {
+		size := 0
+		for _, d := range j.Definitions {
+			for _, r := range d.Space {
+				if r.Kind != tune.Categorical {
+					return awsapi.Validation("The Grid strategy needs categorical parameter ranges only; %s is %s. Provide its values as a categorical parameter range.", r.Name, strings.ToLower(string(r.Kind)))
+				}
+			}
+			size += tune.Grid{}.Size(d.Space)
+		}
+		if size > maxTrials {
+			return awsapi.LimitExceeded("The grid has more than %d combinations, the limit of the training jobs of a tuning job.", maxTrials)
+		}
+		if n := limits.MaxNumberOfTrainingJobs; n != nil && int(*n) != size {
+			return awsapi.Validation("Value '%d' at '%s' must be %d for the Grid strategy, the number of combinations of the values, or be left out.", *n, most, size)
+		}
+		limits.MaxNumberOfTrainingJobs = new(int32(size))
+	}
+	if limits.MaxNumberOfTrainingJobs == nil {
+		limits.MaxNumberOfTrainingJobs = new(int32(1))
+		if limits.MaxRuntimeInSeconds != nil || j.Config.TuningJobCompletionCriteria != nil {
+			limits.MaxNumberOfTrainingJobs = new(int32(maxTrials)) // something else ends the job
+		}
+	}
+	if n := *limits.MaxNumberOfTrainingJobs; n > maxTrials {
+		return awsapi.LimitExceeded("Value '%d' at '%s' is above the limit of %d.", n, most, maxTrials)
+	}
+	if n := *limits.MaxParallelTrainingJobs; n > maxParallel {
+		return awsapi.LimitExceeded("Value '%d' at 'hyperParameterTuningJobConfig.resourceLimits.maxParallelTrainingJobs' is above the limit of %d.", n, maxParallel)
+	}
+	return nil
 }
 
 func seedOf(s string) uint64 {
 	h := fnv.New64a()
 	h.Write([]byte(s))
 	return h.Sum64()
-}
-
-// readRanges makes the space that the ranges of the request describe.
-func (j *job) readRanges(in *awsapi.ParameterRanges) error {
-	add := func(kind tune.Kind, name, low, high, scaling *string) error {
-		r := tune.Range{Name: *name, Kind: kind, Scaling: tune.Scaling(awsapi.Val(scaling))}
-		for _, bound := range []struct {
-			to    *float64
-			text  string
-			which string
-		}{{&r.Min, *low, "MinValue"}, {&r.Max, *high, "MaxValue"}} {
-			x, err := strconv.ParseFloat(bound.text, 64)
-			if err != nil {
-				return awsapi.Validation("Invalid hyperparameter range %s: %s '%s' is not a number.", *name, bound.which, bound.text)
-			}
-			*bound.to = x
-		}
-		j.Space = append(j.Space, r)
-		return nil
-	}
-	for _, r := range in.IntegerParameterRanges {
-		if err := add(tune.Integer, r.Name, r.MinValue, r.MaxValue, r.ScalingType); err != nil {
-			return err
-		}
-	}
-	for _, r := range in.ContinuousParameterRanges {
-		if err := add(tune.Continuous, r.Name, r.MinValue, r.MaxValue, r.ScalingType); err != nil {
-			return err
-		}
-	}
-	for _, r := range in.CategoricalParameterRanges {
-		j.Space = append(j.Space, tune.Choice(*r.Name, r.Values...))
-	}
-	if len(j.Space) == 0 {
-		return awsapi.Validation("parameterRanges must hold at least one range.")
-	}
-	if err := j.Space.Check(); err != nil {
-		return awsapi.Validation("Invalid hyperparameter ranges: %v", err)
-	}
-	for _, r := range j.Space {
-		if _, twice := j.Definition.StaticHyperParameters[r.Name]; twice {
-			return awsapi.Validation("Hyperparameter %s is both in staticHyperParameters and in parameterRanges.", r.Name)
-		}
-	}
-	return nil
 }

@@ -17,8 +17,11 @@ import (
 // Jobs runs the trials.
 type Jobs interface {
 	CreateTrainingJob(context.Context, *awsapi.CreateTrainingJobRequest) (*awsapi.CreateTrainingJobResponse, error)
+	CheckTrainingJob(*awsapi.CreateTrainingJobRequest) error
 	DescribeTrainingJob(context.Context, *awsapi.DescribeTrainingJobRequest) (*awsapi.DescribeTrainingJobResponse, error)
 	StopTrainingJob(context.Context, *awsapi.StopTrainingJobRequest) error
+	// Reports reads the values of a metric that a job has reported, from a place in its log on, and returns the place to go on from.
+	Reports(ctx context.Context, job, metric string, from int64) (values []float64, next int64, err error)
 }
 
 // Deps is what the room needs from below and beside it.
@@ -48,8 +51,11 @@ type job struct {
 	Name, ARN         string
 	Scope             store.Scope
 	Config            awsapi.HyperParameterTuningJobConfig
-	Definition        awsapi.HyperParameterTrainingJobDefinition
-	Space             tune.Space
+	Definitions       []definition
+	Several           bool // the definitions came as a list
+	WarmStart         *awsapi.HyperParameterTuningJobWarmStartConfig
+	ParentBest        *awsapi.HyperParameterTrainingJobSummary // of parents with the same data and algorithm
+	Tags              []awsapi.Tag                             // each trial has them too
 	Seed              uint64
 	Owner             durable.Owner
 	Status, Reason    string
@@ -57,18 +63,35 @@ type job struct {
 	Ended             *time.Time
 	Best              *trial
 	Counts            counts
+	NotImproving      int32 // trials since the best improved by a hundredth
+	Converged         *time.Time
+	Judged            int32 // how many trials had a metric when it was last looked whether the job has converged
+}
+
+// definition is one of the kinds of trial that a job makes.
+type definition struct {
+	Request   awsapi.HyperParameterTrainingJobDefinition
+	Objective awsapi.HyperParameterTuningJobObjective
+	Space     tune.Space
+	Parents   []parent // what the trials of the parents came to when the job was made
 }
 
 // counts are the counters that Describe shows.
-type counts struct{ Completed, InProgress, Failed, Stopped, Scored, Unscored int32 }
+type counts struct{ Completed, InProgress, Retryable, Failed, Stopped, Scored, Unscored int32 }
 
 // trial is the row of a trial. Its name in the store is its training job's.
 type trial struct {
 	Tuning, Job, ARN  string
-	Number            int
+	Number            int // among all trials of the job
+	Definition        int // which one
+	Index             int // among the trials of the definition
 	Params            map[string]string
+	Launched          bool // the training job was made, or refused
+	Early             bool // it is to be stopped early
 	Status, Reason    string
 	Metric            *float64
+	Reports           []float64 // the objective while it ran, where early stopping needs it
+	LogRead           int64     // how far the log was read for them, in bytes
 	Created           time.Time
 	Started, Finished *time.Time
 }
@@ -109,58 +132,17 @@ func trialsOf(tx *store.Tx, j *job) (out []trial, err error) {
 	}
 }
 
-// as gives ctx the identity that a tuning job acts with, and makes it the owner of what it creates.
-func (j *job) as(ctx context.Context) context.Context {
-	ctx = identity.With(ctx, identity.Principal{Account: j.Scope.Account, Region: j.Scope.Region, RoleARN: awsapi.Val(j.Definition.RoleArn), SessionName: "tuning"})
+// as gives ctx the identity that a trial is made with, and makes the tuning job the owner of what it creates.
+func (j *job) as(ctx context.Context, definition int) context.Context {
+	ctx = identity.With(ctx, identity.Principal{Account: j.Scope.Account, Region: j.Scope.Region,
+		RoleARN: awsapi.Val(j.Definitions[definition].Request.RoleArn), SessionName: "tuning"})
 	return durable.WithOwner(ctx, durable.Owner{Kind: Controller, Key: j.ARN})
 }
 
-func (j *job) goal() tune.Goal { return tune.Goal(awsapi.Val(j.objective().Type)) }
-
-func (j *job) objective() *awsapi.HyperParameterTuningJobObjective {
-	return j.Config.HyperParameterTuningJobObjective
-}
-
-func (t *trial) describe(j *job) *awsapi.HyperParameterTrainingJobSummary {
-	out := &awsapi.HyperParameterTrainingJobSummary{TrainingJobName: &t.Job, TrainingJobArn: &t.ARN, TuningJobName: &j.Name,
-		TrainingJobDefinitionName: j.Definition.DefinitionName, CreationTime: awsapi.Stamp(t.Created), TrainingJobStatus: &t.Status,
-		TunedHyperParameters: t.Params, FailureReason: awsapi.Optional(t.Reason), ObjectiveStatus: new(awsapi.ObjectiveStatusPending)}
-	if t.Started != nil {
-		out.TrainingStartTime = awsapi.Stamp(*t.Started)
-	}
-	if t.Finished != nil {
-		out.TrainingEndTime = awsapi.Stamp(*t.Finished)
-		out.ObjectiveStatus = new(awsapi.ObjectiveStatusFailed)
-	}
-	if t.Metric != nil {
-		out.ObjectiveStatus = new(awsapi.ObjectiveStatusSucceeded)
-		out.FinalHyperParameterTuningJobObjectiveMetric = &awsapi.FinalHyperParameterTuningJobObjectiveMetric{
-			MetricName: j.objective().MetricName, Value: new(float32(*t.Metric)), Type: j.objective().Type}
-	}
-	return out
-}
-
-func (j *job) describe() *awsapi.DescribeHyperParameterTuningJobResponse {
-	out := &awsapi.DescribeHyperParameterTuningJobResponse{HyperParameterTuningJobName: &j.Name, HyperParameterTuningJobArn: &j.ARN,
-		HyperParameterTuningJobConfig: &j.Config, TrainingJobDefinition: &j.Definition, HyperParameterTuningJobStatus: &j.Status,
-		CreationTime: awsapi.Stamp(j.Created), LastModifiedTime: awsapi.Stamp(j.Modified), FailureReason: awsapi.Optional(j.Reason)}
-	out.TrainingJobStatusCounters, out.ObjectiveStatusCounters = j.Counts.describe()
-	if j.Ended != nil {
-		out.HyperParameterTuningEndTime = awsapi.Stamp(*j.Ended)
-	}
-	if j.Best != nil {
-		out.BestTrainingJob = j.Best.describe(j)
-		out.OverallBestTrainingJob = out.BestTrainingJob
-	}
-	return out
-}
-
-func (c counts) describe() (*awsapi.TrainingJobStatusCounters, *awsapi.ObjectiveStatusCounters) {
-	return &awsapi.TrainingJobStatusCounters{Completed: &c.Completed, InProgress: &c.InProgress, RetryableError: new(int32(0)), NonRetryableError: &c.Failed, Stopped: &c.Stopped},
-		&awsapi.ObjectiveStatusCounters{Succeeded: &c.Scored, Pending: &c.InProgress, Failed: &c.Unscored}
-}
+// goal is the same for all definitions.
+func (j *job) goal() tune.Goal { return tune.Goal(awsapi.Val(j.Definitions[0].Objective.Type)) }
 
 // emit appends the event of a tuning job's status.
-func emit(tx *store.Tx, j *job) error {
-	return tx.Emit(store.Event{Type: "HyperParameterTuningJob." + j.Status, Resource: j.ARN, Data: awsapi.Encode(j.describe())})
+func (s *Service) emit(tx *store.Tx, j *job) error {
+	return tx.Emit(store.Event{Type: "HyperParameterTuningJob." + j.Status, Resource: j.ARN, Data: awsapi.Encode(j.describe(s.World.Now()))})
 }

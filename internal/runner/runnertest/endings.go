@@ -69,6 +69,17 @@ func endOfFirstHost(t *testing.T, e env) {
 	want(t, job, status, runner.Completed, "")
 }
 
+// lateHost: a host that works is not cut off because algo-1 was quicker.
+func lateHost(t *testing.T, e env) {
+	spec := shell(t, `[ $SM_CURRENT_HOST = algo-1 ] || { end=$(($(date +%s)+4)); while [ $(date +%s) -lt $end ]; do :; done; echo finished; }`)
+	spec.Hosts = 2
+	job, status := e.run(t, spec)
+	want(t, job, status, runner.Completed, "")
+	if log := read(job.LogPath("algo-2")); log != "finished\n" {
+		t.Errorf("algo-2 was cut off: %q", log)
+	}
+}
+
 func timeLimit(t *testing.T, e env) {
 	spec := shell(t, "sleep 1000")
 	spec.MaxRuntime = 100 * time.Millisecond

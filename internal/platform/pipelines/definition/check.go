@@ -83,6 +83,9 @@ func (p *parser) reference(s *Step, path string, r reference) {
 		return
 	}
 	s.need(other.Name)
+	if !slices.Contains(s.Refers, other.Name) {
+		s.Refers = append(s.Refers, other.Name)
+	}
 	if r.kind == refFile {
 		if _, ok := other.PropertyFile(r.name); !ok {
 			p.problem(stepName, path, "step '%s' declares no property file named '%s'", r.step, r.name)

@@ -39,7 +39,7 @@ func holds(condition any, in Scope) (bool, error) {
 	list, _ := c["Conditions"].([]any)
 	switch kind, _ := c["Type"].(string); kind {
 	case "Not":
-		ok, err := holds(c["Expression"], in)
+		ok, err := holds(c[negated(c)], in)
 		return !ok, err
 	case "And":
 		return all(list, in)
@@ -68,6 +68,14 @@ func holds(condition any, in Scope) (bool, error) {
 		order, err := orderOf(left, right, kind)
 		return err == nil && test(order), err
 	}
+}
+
+// negated is the member of a Not that holds what is negated: the schema's Expression, or Condition, which newer SDKs write.
+func negated(c map[string]any) string {
+	if _, ok := c["Condition"]; ok {
+		return "Condition"
+	}
+	return "Expression"
 }
 
 func isIn(c map[string]any, in Scope) (bool, error) {
@@ -173,8 +181,8 @@ func (p *parser) condition(s *Step, item any, path string) {
 	var members []string
 	switch kind {
 	case "Not":
-		members = []string{"Expression"}
-		p.condition(s, c["Expression"], path+".Expression")
+		members = []string{negated(c)}
+		p.condition(s, c[members[0]], path+"."+members[0])
 	case "Or", "And":
 		members = []string{"Conditions"}
 		p.conditions(s, c["Conditions"], path+".Conditions")

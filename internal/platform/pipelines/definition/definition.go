@@ -46,11 +46,17 @@ type Step struct {
 	Cache         Cache
 	Retry         []RetryPolicy
 	PropertyFiles []PropertyFile
+	// Outputs are what a Lambda or Callback step declares to give.
+	Outputs []Output
+	// FunctionARN is a Lambda step's function, QueueURL a Callback step's queue.
+	FunctionARN, QueueURL string
 	// If and Else are the names of the steps that stand directly in a Condition's branches.
 	If, Else []string
 	// Condition and Branch say which condition, and which of its branches (true: If), this step stands in. Condition is "" outside.
 	Condition string
 	Branch    bool
+	// Refers lists the steps whose properties or files its expressions look into; each is among Needs.
+	Refers []string
 	// Needs lists every step that must be done before this one: by DependsOn, by reference, by standing in a branch.
 	Needs []string
 	// Waits lists steps that must be over, done or never to run, before this one: those in the branches of a condition it depends on.
@@ -82,8 +88,8 @@ type rawStep struct {
 	CacheConfig                          *rawCache
 	RetryPolicies                        []map[string]any
 	PropertyFiles                        []PropertyFile
-	// members of the QualityCheck and ClarifyCheck steps, and of Lambda and Callback, are listed so that the error names the type and not a member
-	OutputParameters, CheckType, FunctionArn, SqsQueueUrl any
+	OutputParameters                     []Output
+	FunctionArn, SqsQueueUrl             string
 }
 
 type rawDefinition struct {
@@ -213,7 +219,10 @@ func (p *parser) steps(raws []json.RawMessage, path string, in *Step, branch boo
 	for i, raw := range raws {
 		at := fmt.Sprintf("%s[%d]", path, i)
 		var r rawStep
-		if err := decode(raw, &r, true); err != nil {
+		var head struct{ Type string }
+		if err := decode(raw, &head, false); err == nil && refused[head.Type] != "" {
+			_ = decode(raw, &r, false) // its other members are of no interest
+		} else if err := decode(raw, &r, true); err != nil {
 			p.problem(r.Name, at, "not a step: %v", err)
 			continue
 		}
@@ -226,7 +235,8 @@ func (p *parser) steps(raws []json.RawMessage, path string, in *Step, branch boo
 			continue
 		}
 		s := &Step{Name: r.Name, Type: r.Type, DisplayName: r.DisplayName, Description: r.Description, Path: at,
-			Arguments: r.Arguments, DependsOn: r.DependsOn, PropertyFiles: r.PropertyFiles}
+			Arguments: r.Arguments, DependsOn: r.DependsOn, PropertyFiles: r.PropertyFiles,
+			Outputs: r.OutputParameters, FunctionARN: r.FunctionArn, QueueURL: r.SqsQueueUrl}
 		if in != nil {
 			s.Condition, s.Branch = in.Name, branch
 		}
@@ -237,6 +247,7 @@ func (p *parser) steps(raws []json.RawMessage, path string, in *Step, branch boo
 		p.cache(s, r.CacheConfig)
 		p.retry(s, r.RetryPolicies)
 		p.propertyFiles(s)
+		p.outputs(s)
 		if s.Type == Condition {
 			p.branches(s)
 		}

@@ -153,6 +153,8 @@ func (s scope) Properties(step string) (any, error) {
 	}
 	return v, nil
 }
+func (s scope) Object(uri string) ([]byte, error) { return s.PropertyFile("", uri) }
+
 func (s scope) PropertyFile(step, name string) ([]byte, error) {
 	return []byte(s.files[step+"/"+name]), nil
 }

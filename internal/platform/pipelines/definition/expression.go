@@ -16,6 +16,8 @@ type Scope interface {
 	Properties(step string) (any, error)
 	// PropertyFile returns the bytes of a file that a step wrote.
 	PropertyFile(step, name string) ([]byte, error)
+	// Object returns the bytes of the object at an S3 URI.
+	Object(uri string) ([]byte, error)
 }
 
 // ExecutionVariables are the names that may follow "Execution.".
@@ -161,10 +163,6 @@ func get(argument any, in Scope) (any, error) {
 
 func jsonGet(argument any, in Scope) (any, error) {
 	m, _ := argument.(map[string]any)
-	ref, err := jsonGetReference(m)
-	if err != nil {
-		return nil, err
-	}
 	pathText, err := EvaluateText(m["Path"], in)
 	if err != nil {
 		return nil, err
@@ -173,22 +171,42 @@ func jsonGet(argument any, in Scope) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	data, err := in.PropertyFile(ref.step, ref.name)
+	what, data, err := jsonFile(m, in)
 	if err != nil {
 		return nil, err
 	}
 	var tree any
 	if err := checkDepth(data); err != nil {
-		return nil, fmt.Errorf("property file '%s' of step '%s': %w", ref.name, ref.step, err)
+		return nil, fmt.Errorf("%s: %w", what, err)
 	}
 	if err := decode(data, &tree, false); err != nil {
-		return nil, fmt.Errorf("property file '%s' of step '%s' is not JSON: %w", ref.name, ref.step, err)
+		return nil, fmt.Errorf("%s is not JSON: %w", what, err)
 	}
 	v, err := Walk(tree, path)
 	if err != nil {
-		return nil, fmt.Errorf("property file '%s' of step '%s': path '%s': %w", ref.name, ref.step, pathText, err)
+		return nil, fmt.Errorf("%s: path '%s': %w", what, pathText, err)
 	}
 	return v, nil
+}
+
+// jsonFile returns the file that a Std:JsonGet looks into, a step's property file or an object in S3, and what errors call it.
+func jsonFile(m map[string]any, in Scope) (what string, data []byte, err error) {
+	if at, ok := m["S3Uri"]; ok {
+		uri, err := EvaluateText(at, in)
+		if err != nil {
+			return "", nil, err
+		}
+		if data, err = in.Object(uri); err != nil {
+			return "", nil, fmt.Errorf("the file of %s %w", fnJSONGet, err)
+		}
+		return uri, data, nil
+	}
+	ref, err := jsonGetReference(m)
+	if err != nil {
+		return "", nil, err
+	}
+	data, err = in.PropertyFile(ref.step, ref.name)
+	return fmt.Sprintf("property file '%s' of step '%s'", ref.name, ref.step), data, err
 }
 
 // number reads a JSON number, or text that is one.

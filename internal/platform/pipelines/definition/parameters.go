@@ -25,6 +25,9 @@ type rawParameter struct {
 	EnumValues   []any
 }
 
+// scalarTypes are the types of parameters and of output parameters.
+var scalarTypes = []string{"String", "Integer", "Float", "Boolean"}
+
 var parameterName = regexp.MustCompile(`^[A-Za-z0-9\-_]{1,256}$`)
 
 func (p *parser) parameters(raws []rawParameter) {
@@ -40,8 +43,8 @@ func (p *parser) parameters(raws []rawParameter) {
 			p.problem("", at+".Name", "Value '%s' must satisfy regular expression pattern: %s", r.Name, parameterName)
 		case seen[r.Name]:
 			p.problem("", at+".Name", "another parameter is named '%s'", r.Name)
-		case !slices.Contains([]string{"String", "Integer", "Float", "Boolean"}, r.Type):
-			p.problem("", at+".Type", "Value '%s' must satisfy enum value set: [String, Integer, Float, Boolean]", r.Type)
+		case !slices.Contains(scalarTypes, r.Type):
+			p.problem("", at+".Type", "Value '%s' must satisfy enum value set: [%s]", r.Type, strings.Join(scalarTypes, ", "))
 		}
 		seen[r.Name] = true
 		for _, v := range r.EnumValues {

@@ -77,9 +77,16 @@ type RetryPolicy struct {
 	ExceptionTypes []string
 	Interval       time.Duration
 	BackoffRate    float64
-	MaxAttempts    int           // 0 where ExpireAfter bounds the retries
+	MaxAttempts    int           // retries, not counting the first try; ExpireAfter bounds them where it is above 0
 	ExpireAfter    time.Duration // 0 where MaxAttempts bounds them
 }
+
+// The defaults and limits of the service.
+const (
+	defaultAttempts  = 5
+	maxAttempts      = 20
+	maxExpireMinutes = 14400
+)
 
 // exceptionTypes are those of the schema.
 var exceptionTypes = []string{"Step.SERVICE_FAULT", "Step.THROTTLING", "SageMaker.JOB_INTERNAL_ERROR", "SageMaker.CAPACITY_ERROR",
@@ -92,7 +99,7 @@ func (p *parser) retry(s *Step, raws []map[string]any) {
 	}
 	for i, raw := range raws {
 		at := fmt.Sprintf("%s.RetryPolicies[%d]", s.Path, i)
-		policy := RetryPolicy{Interval: time.Second, BackoffRate: 2}
+		policy := RetryPolicy{Interval: time.Second, BackoffRate: 2, MaxAttempts: defaultAttempts}
 		for name, value := range raw {
 			if why := policy.set(name, value); why != "" {
 				p.problem(s.Name, at+"."+name, "%s", why)
@@ -101,8 +108,8 @@ func (p *parser) retry(s *Step, raws []map[string]any) {
 		if len(policy.ExceptionTypes) == 0 {
 			p.problem(s.Name, at+".ExceptionType", "must not be empty")
 		}
-		if (policy.MaxAttempts == 0) == (policy.ExpireAfter == 0) {
-			p.problem(s.Name, at, "needs either MaxAttempts or ExpireAfterMin")
+		if raw["MaxAttempts"] != nil && raw["ExpireAfterMin"] != nil {
+			p.problem(s.Name, at, "has MaxAttempts and ExpireAfterMin; at most one of them may be given")
 		}
 		s.Retry = append(s.Retry, policy)
 	}
@@ -112,8 +119,9 @@ func (p *parser) retry(s *Step, raws []map[string]any) {
 func (r *RetryPolicy) set(name string, value any) string {
 	n, isNumber := number(value)
 	f, _ := n.Float64()
-	if name != "ExceptionType" && (!isNumber || f <= 0 || f > 1e6) {
-		return fmt.Sprintf("Value '%s' must be a number above 0", text(value))
+	most := map[string]float64{"IntervalSeconds": 1e6, "BackoffRate": 1e3, "MaxAttempts": maxAttempts, "ExpireAfterMin": maxExpireMinutes}[name]
+	if most > 0 && (!isNumber || f < 0 || f > most) {
+		return fmt.Sprintf("Value '%s' must be a number from 0 to %g", text(value), most)
 	}
 	switch name {
 	case "ExceptionType":
@@ -140,7 +148,7 @@ func (r *RetryPolicy) set(name string, value any) string {
 
 // After returns how long to wait before try number attempt+1 of something first tried at age ago, or false where no more tries are due.
 func (r RetryPolicy) After(attempt int, age time.Duration) (time.Duration, bool) {
-	if (r.MaxAttempts > 0 && attempt > r.MaxAttempts) || (r.ExpireAfter > 0 && age > r.ExpireAfter) {
+	if r.ExpireAfter > 0 && age > r.ExpireAfter || r.ExpireAfter == 0 && attempt > r.MaxAttempts {
 		return 0, false
 	}
 	wait := float64(r.Interval)

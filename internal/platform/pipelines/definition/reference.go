@@ -57,7 +57,7 @@ func parseReference(argument any) (reference, error) {
 func jsonGetReference(m map[string]any) (reference, error) {
 	name, argument, ok := expression(m["PropertyFile"])
 	if !ok || name != fnGet {
-		return reference{}, fmt.Errorf("PropertyFile of %s must be a Get", fnJSONGet)
+		return reference{}, fmt.Errorf("%s needs a PropertyFile, which must be a Get, or an S3Uri", fnJSONGet)
 	}
 	ref, err := parseReference(argument)
 	if err == nil && ref.kind != refFile {
@@ -110,7 +110,14 @@ func walkCall(name string, argument any, path string, visit func(string, referen
 		walkExpressions(m["On"], path+".On", visit, bad)
 		walkExpressions(values, path+".Values", visit, bad)
 	case fnJSONGet:
-		found(jsonGetReference(m))
+		if at, ok := m["S3Uri"]; ok {
+			if m["PropertyFile"] != nil {
+				bad(path, "has PropertyFile and S3Uri; it needs one of them")
+			}
+			walkExpressions(at, path+".S3Uri", visit, bad)
+		} else {
+			found(jsonGetReference(m))
+		}
 		switch p := m["Path"].(type) {
 		case string:
 			if _, err := parsePath(p); err != nil {

@@ -15,6 +15,9 @@ func propertyProblem(s *Step, path []Element) string {
 	if s.Type == Condition && len(path) == 1 && path[0].Name == "Outcome" {
 		return ""
 	}
+	if s.Type == Lambda || s.Type == Callback {
+		return outputProblem(s, path)
+	}
 	at := awsapi.ShapeNamed(k.Properties)
 	if at == nil {
 		return fmt.Sprintf("step '%s' is a %s step, which has no properties", s.Name, s.Type)

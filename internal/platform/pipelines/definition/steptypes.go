@@ -12,6 +12,9 @@ const (
 	Tuning        = "Tuning"
 	Model         = "Model"
 	RegisterModel = "RegisterModel"
+	Transform     = "Transform"
+	Lambda        = "Lambda"
+	Callback      = "Callback"
 	Condition     = "Condition"
 	Fail          = "Fail"
 )
@@ -35,20 +38,25 @@ var Kinds = map[string]Kind{
 	Tuning:        {Request: "CreateHyperParameterTuningJobRequest", Optional: []string{"HyperParameterTuningJobName"}, Properties: "DescribeHyperParameterTuningJobResponse", Caches: true, Retries: true},
 	Model:         {Request: "CreateModelInput", Optional: []string{"ModelName"}, Properties: "DescribeModelOutput", Retries: true},
 	RegisterModel: {Request: "CreateModelPackageInput", Properties: "DescribeModelPackageOutput", Retries: true},
+	Transform:     {Request: "CreateTransformJobRequest", Optional: []string{"TransformJobName"}, Properties: "DescribeTransformJobResponse", Caches: true, Retries: true},
+	Lambda:        {Caches: true, Retries: true},
+	Callback:      {Caches: true},
 	Condition:     {},
 	Fail:          {},
 }
 
 // refused are the types that the schema knows and that are not executed, with the reason.
 var refused = map[string]string{
-	"Transform":    "batch transform jobs are not served",
-	"Lambda":       "there is no Lambda service behind this endpoint",
-	"Callback":     "there is no SQS queue behind this endpoint",
-	"QualityCheck": "it runs a model-monitor image of AWS",
-	"ClarifyCheck": "it runs a Clarify image of AWS",
-	"EMR":          "there is no EMR service behind this endpoint",
-	"AutoML":       "it runs images of AWS",
-	"NotebookJob":  "it runs an image of AWS",
+	"QualityCheck":       "it runs the model-monitor image of AWS, which cannot be had here",
+	"ClarifyCheck":       "it runs the Clarify image of AWS, which cannot be had here",
+	"EMR":                "there is no EMR service behind this endpoint",
+	"EMRServerless":      "there is no EMR service behind this endpoint",
+	"AutoML":             "it runs images of AWS, which cannot be had here",
+	"NotebookJob":        "it runs an image of AWS, which cannot be had here",
+	"EndpointConfig":     "endpoints are made outside pipelines here, by CreateEndpointConfig and CreateEndpoint",
+	"Endpoint":           "endpoints are made outside pipelines here, by CreateEndpointConfig and CreateEndpoint",
+	"InferenceComponent": "inference components are not served",
+	"Lineage":            "lineage entities are made outside pipelines here, by CreateAction, CreateArtifact and CreateContext",
 }
 
 // extraProperties are members that references may name although the Describe response does not have them.
