@@ -85,6 +85,16 @@ func openWorlds() error {
 
 func newRoom(t testing.TB, e *platformtest.Env, mode string) *endpoints.Service {
 	t.Helper()
+	s := openRoom(t, e, mode)
+	if err := e.Engine.Start(e.Ctx); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// openRoom is newRoom without the start of the engine.
+func openRoom(t testing.TB, e *platformtest.Env, mode string) *endpoints.Service {
+	t.Helper()
 	r, _, err := runner.Choose(e.Ctx, mode, runner.Options{PlatformAddr: "127.0.0.1:9", Hidden: []string{e.Dir}})
 	if err != nil {
 		t.Fatal(err)
@@ -102,9 +112,6 @@ func newRoom(t testing.TB, e *platformtest.Env, mode string) *endpoints.Service 
 	s := endpoints.New(endpoints.Deps{DB: e.DB, Engine: e.Engine, Objects: e.Objects, Keys: e.Keys, Hosts: hosts, World: e.World, Log: e.Log, Registry: packages{},
 		Dir: filepath.Join(e.Dir, "endpoints"), LogDir: filepath.Join(e.Dir, "logs")})
 	if err := s.Start(e.Ctx); err != nil {
-		t.Fatal(err)
-	}
-	if err := e.Engine.Start(e.Ctx); err != nil {
 		t.Fatal(err)
 	}
 	return s

@@ -7,6 +7,7 @@ import (
 
 	"github.com/mobula-ml/mobula/internal/awsapi"
 	"github.com/mobula-ml/mobula/internal/identity"
+	"github.com/mobula-ml/mobula/internal/platform/endpoints/serving"
 	"github.com/mobula-ml/mobula/internal/store"
 )
 
@@ -40,6 +41,15 @@ func getModel(tx *store.Tx, scope store.Scope, name *string) (*model, error) {
 		return nil, missing(scope, "model", awsapi.Val(name))
 	}
 	return m, err
+}
+
+// Serves returns what hosts of a model serve.
+func (s *Service) Serves(tx *store.Tx, scope store.Scope, name string) (serving.Model, error) {
+	m, err := getModel(tx, scope, &name)
+	if err != nil {
+		return serving.Model{}, err
+	}
+	return m.serves(), nil
 }
 
 // DescribeModel shows a model.

@@ -46,6 +46,8 @@ type Service struct {
 	mu    sync.Mutex
 	hosts map[string]*serving.Host // that run, by the id of their variant
 
+	turns map[string]chan struct{} // of asynchronous invocations, by endpoint and how many may be at work
+
 	captures captures
 
 	ctx    context.Context
@@ -57,9 +59,10 @@ const controller = "endpoint"
 
 // New returns the room's service and registers its controller with the engine.
 func New(deps Deps) *Service {
-	s := &Service{Deps: deps, hosts: map[string]*serving.Host{}, captures: captures{lines: map[string]*bytes.Buffer{}}}
+	s := &Service{Deps: deps, hosts: map[string]*serving.Host{}, turns: map[string]chan struct{}{}, captures: captures{lines: map[string]*bytes.Buffer{}}}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	deps.Engine.Handle(controller, durable.KindOptions{Concurrency: 64, MaxAttempts: 1 << 30}, s.reconcile)
+	deps.Engine.Handle(asyncController, durable.KindOptions{Concurrency: asyncAtOnce, MaxAttempts: 1 << 30}, s.invokeLater)
 	return s
 }
 

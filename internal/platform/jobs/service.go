@@ -26,6 +26,7 @@ type Deps struct {
 	Keys    *identity.Keys
 	Runner  runner.Runner
 	Python  *pyenv.Manager // Python worlds of images. Without one only images that need none are served.
+	Series  Series         // Without one only the last value of a metric is kept.
 	World   world.World
 	Log     *slog.Logger
 

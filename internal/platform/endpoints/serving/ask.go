@@ -3,11 +3,13 @@ package serving
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"syscall"
+	"time"
 )
 
 // A Request is what a host is asked. An empty member is left out.
@@ -80,3 +82,32 @@ func (h *Host) ask(ctx context.Context, r Request, maxAnswer int64) (*Answer, er
 func Died(err error) bool {
 	return errors.Is(err, ErrNoHost) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
+
+// Parameters are what a model says of itself to batch transform. What it leaves out is zero.
+type Parameters struct {
+	MaxConcurrentTransforms int
+	BatchStrategy           string // MULTI_RECORD or SINGLE_RECORD
+	MaxPayloadInMB          int
+}
+
+// ExecutionParameters asks a model for its parameters. One that does not serve them has none.
+func (h *Host) ExecutionParameters(ctx context.Context) (p Parameters) {
+	ctx, cancel := context.WithTimeout(ctx, parametersTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://host/execution-parameters", nil)
+	if err != nil {
+		return p
+	}
+	resp, err := h.client.Do(req)
+	if err != nil {
+		return p
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK || json.NewDecoder(io.LimitReader(resp.Body, 1<<16)).Decode(&p) != nil {
+		return Parameters{}
+	}
+	return p
+}
+
+// parametersTimeout is how long a model has to say its parameters.
+const parametersTimeout = 2 * time.Second

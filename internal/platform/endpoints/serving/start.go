@@ -208,7 +208,14 @@ func (h *Hosts) Attach(ctx context.Context, p Place, m Model) *Host {
 	return first
 }
 
-// Remove ends what runs in the folders of a model's hosts and removes them.
+// RemoveHosts ends the hosts of a model and removes their folders, and nothing else whose name begins as theirs.
+func (h *Hosts) RemoveHosts(ctx context.Context, dir string, m Model) {
+	for n := range m.Containers() {
+		h.removeFolder(ctx, Place{Dir: dir}.folder(n))
+	}
+}
+
+// Remove ends what runs in the folders of a model's hosts and removes them, with all whose name is theirs and a dot.
 func (h *Hosts) Remove(ctx context.Context, dir string) {
 	folders, err := filepath.Glob(dir + ".*") // names that the server makes hold nothing special
 	if err != nil {
