@@ -2134,6 +2134,11 @@ type InvokeEndpointServer interface {
 	InvokeEndpoint(context.Context, *InvokeEndpointInput) (*InvokeEndpointOutput, error)
 }
 
+// InvokeEndpointAsyncServer serves InvokeEndpointAsync.
+type InvokeEndpointAsyncServer interface {
+	InvokeEndpointAsync(context.Context, *InvokeEndpointAsyncInput) (*InvokeEndpointAsyncOutput, error)
+}
+
 // BatchGetRecordServer serves BatchGetRecord.
 type BatchGetRecordServer interface {
 	BatchGetRecord(context.Context, *BatchGetRecordRequest) (*BatchGetRecordResponse, error)

@@ -416,6 +416,26 @@ type InvocationResponse struct {
 	StatusCode          *int32  `json:"-"`
 }
 
+type InvokeEndpointAsyncInput struct {
+	Accept                   *string `json:"-"`
+	Body                     []byte  `json:"-"`
+	ContentType              *string `json:"-"`
+	CustomAttributes         *string `json:"-"`
+	EndpointName             *string `json:"-"`
+	Filename                 *string `json:"-"`
+	InferenceId              *string `json:"-"`
+	InputLocation            *string `json:"-"`
+	InvocationTimeoutSeconds *int32  `json:"-"`
+	RequestTTLSeconds        *int32  `json:"-"`
+	S3OutputPathExtension    *string `json:"-"`
+}
+
+type InvokeEndpointAsyncOutput struct {
+	FailureLocation *string `json:"-"`
+	InferenceId     *string `json:"InferenceId,omitempty"`
+	OutputLocation  *string `json:"-"`
+}
+
 type InvokeEndpointInput struct {
 	Accept                  *string `json:"-"`
 	Body                    []byte  `json:"-"`

@@ -59,7 +59,7 @@ type service struct {
 
 var services = []service{
 	{folder: "sagemaker", name: "sagemaker", prefix: "SageMaker"},
-	{folder: "sagemaker-runtime", name: "runtime", prefix: "Runtime", only: []string{"InvokeEndpoint"}},
+	{folder: "sagemaker-runtime", name: "runtime", prefix: "Runtime", only: []string{"InvokeEndpoint", "InvokeEndpointAsync"}},
 	{folder: "sagemaker-featurestore-runtime", name: "featurestore", prefix: "FeatureStore"},
 	{folder: "sagemaker-metrics", name: "metrics", prefix: "Metrics"},
 	{folder: "logs", name: "logs", prefix: "Logs", only: []string{"DescribeLogGroups", "DescribeLogStreams", "FilterLogEvents", "GetLogEvents"}},

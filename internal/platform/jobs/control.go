@@ -207,7 +207,7 @@ func (p *pass) finish(ctx context.Context, status runner.Status) error {
 	p.job.Metrics = metrics
 	message := p.message()
 	succeeded := status.State == runner.Completed
-	uploadErr := p.upload(ctx, succeeded)
+	uploadErr := p.upload(ctx, status.State)
 	var user *userError
 	if uploadErr != nil && !errors.As(uploadErr, &user) {
 		return uploadErr
