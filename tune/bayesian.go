@@ -15,7 +15,7 @@ import (
 type Bayesian struct{ Seed uint64 }
 
 const (
-	mostKnown  = 150 // trials that the process is fitted to; fitting takes the third power of them
+	mostKnown  = 100 // trials that the process is fitted to; fitting takes the third power of them
 	candidates = 600 // points drawn for each choice
 	climbers   = 4   // of which the best are improved
 )

@@ -15,6 +15,7 @@ type gp struct {
 	length      []float64 // logarithms
 	noise       float64   // logarithm of λ
 
+	scale     []float64 // 1/l
 	x         [][]float64
 	y         []float64
 	chol      [][]float64 // lower triangle of K/a
@@ -44,7 +45,7 @@ func (g *gp) kernel(a, b []float64) float64 {
 		if g.categorical[i] && d != 0 {
 			d = 1
 		}
-		d *= math.Exp(-g.length[i])
+		d *= g.scale[i]
 		sum += d * d
 	}
 	r := math.Sqrt(5 * sum)
@@ -56,6 +57,10 @@ func (g *gp) kernel(a, b []float64) float64 {
 func (g *gp) condition(x [][]float64, y []float64) float64 {
 	n := len(x)
 	g.x, g.y = x, y
+	g.scale = g.scale[:0]
+	for _, l := range g.length {
+		g.scale = append(g.scale, math.Exp(-l))
+	}
 	if cap(g.chol) < n {
 		g.chol = make([][]float64, n)
 	}

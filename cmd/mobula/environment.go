@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"maps"
+	"net"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -45,9 +46,16 @@ func clientEnvironment(environ []string, data, bundle string, a server.Address, 
 
 // withoutProxy lists the hosts to reach directly: this machine, and what the user has in the list but names of AWS's.
 func withoutProxy(listed, serverURL string) string {
-	hosts := []string{"localhost", "127.0.0.1", "::1"}
+	hosts := []string{"localhost"}
 	if u, err := url.Parse(serverURL); err == nil {
 		hosts = append(hosts, u.Hostname())
+	}
+	if addresses, err := net.InterfaceAddrs(); err == nil { // what serves on this machine, such as Ray, is reached by these too
+		for _, a := range addresses {
+			if ip, ok := a.(*net.IPNet); ok && !ip.IP.IsLinkLocalUnicast() {
+				hosts = append(hosts, ip.IP.String())
+			}
+		}
 	}
 	for host := range strings.SplitSeq(listed, ",") {
 		host = strings.TrimSpace(host)

@@ -44,11 +44,18 @@ func execute(ctx context.Context, args []string) error {
 		return err
 	}
 	c.Data = data
-	a, key, stop, err := findOrStart(ctx, c)
+	u, err := joinUsers(ctx, data)
 	if err != nil {
 		return err
 	}
-	defer stop()
+	defer u.leave()
+	a, key, started, err := findOrStart(ctx, c)
+	if err != nil {
+		return err
+	}
+	if started != nil {
+		defer func() { u.outlastOthers(); started.Stop() }()
+	}
 	bundle, remove, err := writeBundle(data)
 	if err != nil {
 		return err
@@ -68,22 +75,23 @@ func execute(ctx context.Context, args []string) error {
 // startPatience is how long a server may take that another command is starting on the folder.
 const startPatience = 15 * time.Second
 
-// findOrStart returns the server of the data folder, which stop ends where it was started here.
-func findOrStart(ctx context.Context, c server.Config) (a server.Address, key identity.Credentials, stop func(), err error) {
+// findOrStart returns the server of the data folder. Where there was none, started is it.
+func findOrStart(ctx context.Context, c server.Config) (a server.Address, key identity.Credentials, started *server.Server, err error) {
 	for deadline := time.Now().Add(startPatience); ; {
 		if a, key, err = server.Find(c.Data); err == nil || !errors.Is(err, server.ErrNotRunning) {
-			return a, key, func() {}, err
+			return a, key, nil, err
 		}
-		var s *server.Server
 		c.Listen = server.DefaultListen
-		s, err = server.Start(context.WithoutCancel(ctx), c) // it outlives Ctrl-C for as long as the command does
+		s, err := server.Start(context.WithoutCancel(ctx), c) // it outlives Ctrl-C for as long as the command does
 		if errors.Is(err, server.ErrPortTaken) {
 			c.Listen = "127.0.0.1:0"
 			s, err = server.Start(context.WithoutCancel(ctx), c)
 		}
 		if err == nil {
-			a, key, err = server.Find(c.Data)
-			return a, key, s.Stop, err
+			if a, key, err = server.Find(c.Data); err != nil {
+				s.Stop()
+			}
+			return a, key, s, err
 		}
 		if !errors.Is(err, store.ErrInUse) || time.Now().After(deadline) || ctx.Err() != nil {
 			return a, key, nil, err

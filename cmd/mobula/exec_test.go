@@ -90,15 +90,21 @@ func startServer(t *testing.T, data string) *server.Server {
 	return s
 }
 
-// outside is a proxy that stands for the internet: it writes down where it is asked to go, and brings everything to one server.
+// outside is a proxy that stands for the internet: it writes down where it is asked to go, and brings to example.com.
 type outside struct {
 	*httptest.Server
-	mu    sync.Mutex
-	asked []string
+	certificate string // file of example.com's
+	mu          sync.Mutex
+	asked       []string
 }
 
-func newOutside(t *testing.T, server string) *outside {
-	o := &outside{}
+func newOutside(t *testing.T) *outside {
+	example := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "hello from ", r.Host) }))
+	t.Cleanup(example.Close)
+	o := &outside{certificate: filepath.Join(t.TempDir(), "certificate.pem")}
+	if err := os.WriteFile(o.certificate, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: example.Certificate().Raw}), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	o.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		o.mu.Lock()
 		o.asked = append(o.asked, r.Method+" "+r.Host)
@@ -107,7 +113,7 @@ func newOutside(t *testing.T, server string) *outside {
 			http.Error(w, "there is no such host", http.StatusBadGateway)
 			return
 		}
-		to, err := net.Dial("tcp", server)
+		to, err := net.Dial("tcp", example.Listener.Addr().String())
 		if err != nil {
 			t.Error(err)
 			return
@@ -156,13 +162,8 @@ func userEnvironment(t *testing.T, proxy, certificate string) []string {
 
 func TestExecBringsEveryClientHere(t *testing.T) {
 	t.Parallel()
-	secure := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "hello from ", r.Host) }))
-	defer secure.Close()
-	certificate := filepath.Join(t.TempDir(), "certificate.pem")
-	if err := os.WriteFile(certificate, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: secure.Certificate().Raw}), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	o := newOutside(t, secure.Listener.Addr().String())
+	o := newOutside(t)
+	certificate := o.certificate
 	user := userEnvironment(t, o.URL, certificate)
 	data := t.TempDir()
 	script, err := filepath.Abs("testdata/exec_client.py")
@@ -182,12 +183,36 @@ func TestExecBringsEveryClientHere(t *testing.T) {
 	for line := range strings.Lines(out) {
 		if name, value, _ := strings.Cut(strings.TrimSpace(line), "="); strings.Contains(value, "real") || strings.Contains(value, "REAL") || strings.Contains(value, "ap-south-1") {
 			t.Errorf("the command sees %s=%s", name, value)
-		} else if strings.EqualFold(name, "NO_PROXY") && value != "127.0.0.1,::1,intranet,localhost" {
+		} else if direct := strings.Split(value, ","); strings.EqualFold(name, "NO_PROXY") && (!slices.Contains(direct, "127.0.0.1") || !slices.Contains(direct, "localhost") ||
+			!slices.Contains(direct, "intranet") || strings.Contains(value, "amazonaws")) {
 			t.Errorf("the command sees %s=%s", name, value)
 		}
 	}
 	if _, err := os.Stat(filepath.Join(data, "address.json")); err == nil {
 		t.Error("the server that was started for the command did not end with it")
+	}
+}
+
+func TestJobsNeedNoChangeEither(t *testing.T) {
+	t.Parallel()
+	script, err := filepath.Abs("testdata/exec_job.py")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, kind := range []string{runner.Namespace, runner.Plain} {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			o := newOutside(t)
+			out, code := runMobula(t, userEnvironment(t, o.URL, o.certificate), "exec", "--data", t.TempDir(), "--runner", kind, "--", "python", script)
+			want := "arn:aws:sts::123456789012:assumed-role/a-role/SageMaker\nInProgress\nhello from example.com\nnowhere.test cannot be reached\n" +
+				"the machine's credentials cannot be reached\n"
+			if code != 0 || out != want {
+				t.Errorf("exit code %d\n%s", code, out)
+			}
+			if seen := o.seen(); !slices.Equal(seen, []string{"CONNECT example.com:443", "CONNECT nowhere.test:443"}) {
+				t.Errorf("the outside was asked for %q", seen)
+			}
+		})
 	}
 }
 
@@ -220,6 +245,30 @@ print(boto3.client('sts', endpoint_url='https://sts.us-east-1.amazonaws.com').ge
 	}
 	if out, code := runMobula(t, nil, "env", "--data", t.TempDir()); code != 1 || !strings.Contains(out, "no server runs on this data folder") {
 		t.Errorf("%d %s", code, out)
+	}
+}
+
+func TestTheServerOfOneCommandOutlastsTheOthers(t *testing.T) {
+	t.Parallel()
+	data, dir := t.TempDir(), t.TempDir()
+	const wait = `until [ -e $FILE ]; do sleep 0.02; done; `
+	first := mobula(t, []string{"FILE=" + dir + "/second"}, "exec", "--data", data, "--", "sh", "-c", "touch "+dir+"/first; "+wait+"exit 3")
+	var said bytes.Buffer
+	first.Stderr = &said
+	if err := first.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for _, err := os.Stat(dir + "/first"); err != nil; _, err = os.Stat(dir + "/first") {
+		time.Sleep(10 * time.Millisecond)
+	}
+	out, code := runMobula(t, nil, "exec", "--data", data, "--", "sh", "-c",
+		"touch "+dir+"/second; sleep 0.5; curl -sS $AWS_ENDPOINT_URL/healthz")
+	if code != 0 || out != "ok\n" {
+		t.Errorf("the second command: %d %s", code, out)
+	}
+	var exit *exec.ExitError
+	if err := first.Wait(); !errors.As(err, &exit) || exit.ExitCode() != 3 || !strings.Contains(said.String(), "other commands use this server") {
+		t.Errorf("the first command: %v, %s", err, &said)
 	}
 }
 

@@ -38,7 +38,8 @@ func (d *show) lineage(ctx context.Context) error {
 				return err
 			}
 			for _, a := range list.AssociationSummaries {
-				d.printf("  %-44s %-15s %s", short(a.SourceType, a.SourceName, a.SourceArn), awsapi.Val(a.AssociationType), short(a.DestinationType, a.DestinationName, a.DestinationArn))
+				d.printf("  %-44s %-15s %s", d.short(ctx, a.SourceType, a.SourceName, a.SourceArn), awsapi.Val(a.AssociationType),
+					d.short(ctx, a.DestinationType, a.DestinationName, a.DestinationArn))
 				queue = append(queue, *next(a))
 				rows++
 			}
@@ -73,8 +74,13 @@ func (d *show) entitiesOf(ctx context.Context, arn string) ([]string, error) {
 	return out, err
 }
 
-func short(kind, name, arn *string) string {
+func (d *show) short(ctx context.Context, kind, name, arn *string) string {
 	text := awsapi.Val(name)
+	if text == "" && strings.Contains(awsapi.Val(arn), ":artifact/") { // data has no name but its place
+		if a, err := d.api.DescribeArtifact(ctx, &awsapi.DescribeArtifactRequest{ArtifactArn: arn}); err == nil {
+			text = awsapi.Val(a.Source.SourceUri)
+		}
+	}
 	if text == "" {
 		text = awsapi.Val(arn)[strings.LastIndexByte(awsapi.Val(arn), '/')+1:]
 	}

@@ -2197,167 +2197,177 @@ func (c *Client) InvokeEndpoint(ctx context.Context, in *InvokeEndpointInput) (*
 	return call(ctx, c, &Operations[425], in, new(InvokeEndpointOutput))
 }
 
+// InvokeEndpointAsync calls the operation of that name.
+func (c *Client) InvokeEndpointAsync(ctx context.Context, in *InvokeEndpointAsyncInput) (*InvokeEndpointAsyncOutput, error) {
+	return call(ctx, c, &Operations[426], in, new(InvokeEndpointAsyncOutput))
+}
+
 // BatchGetRecord calls the operation of that name.
 func (c *Client) BatchGetRecord(ctx context.Context, in *BatchGetRecordRequest) (*BatchGetRecordResponse, error) {
-	return call(ctx, c, &Operations[426], in, new(BatchGetRecordResponse))
+	return call(ctx, c, &Operations[427], in, new(BatchGetRecordResponse))
 }
 
 // BatchWriteRecord calls the operation of that name.
 func (c *Client) BatchWriteRecord(ctx context.Context, in *BatchWriteRecordRequest) (*BatchWriteRecordResponse, error) {
-	return call(ctx, c, &Operations[427], in, new(BatchWriteRecordResponse))
+	return call(ctx, c, &Operations[428], in, new(BatchWriteRecordResponse))
 }
 
 // DeleteRecord calls the operation of that name.
 func (c *Client) DeleteRecord(ctx context.Context, in *DeleteRecordRequest) error {
-	_, err := call(ctx, c, &Operations[428], in, new(struct{}))
+	_, err := call(ctx, c, &Operations[429], in, new(struct{}))
 	return err
 }
 
 // GetRecord calls the operation of that name.
 func (c *Client) GetRecord(ctx context.Context, in *GetRecordRequest) (*GetRecordResponse, error) {
-	return call(ctx, c, &Operations[429], in, new(GetRecordResponse))
+	return call(ctx, c, &Operations[430], in, new(GetRecordResponse))
 }
 
 // ListRecords calls the operation of that name.
 func (c *Client) ListRecords(ctx context.Context, in *ListRecordsRequest) (*ListRecordsResponse, error) {
-	return call(ctx, c, &Operations[430], in, new(ListRecordsResponse))
+	return call(ctx, c, &Operations[431], in, new(ListRecordsResponse))
 }
 
 // PutRecord calls the operation of that name.
 func (c *Client) PutRecord(ctx context.Context, in *PutRecordRequest) error {
-	_, err := call(ctx, c, &Operations[431], in, new(struct{}))
+	_, err := call(ctx, c, &Operations[432], in, new(struct{}))
 	return err
 }
 
 // UpdateRecord calls the operation of that name.
 func (c *Client) UpdateRecord(ctx context.Context, in *UpdateRecordRequest) error {
-	_, err := call(ctx, c, &Operations[432], in, new(struct{}))
+	_, err := call(ctx, c, &Operations[433], in, new(struct{}))
 	return err
 }
 
 // BatchGetMetrics calls the operation of that name.
 func (c *Client) BatchGetMetrics(ctx context.Context, in *BatchGetMetricsRequest) (*BatchGetMetricsResponse, error) {
-	return call(ctx, c, &Operations[433], in, new(BatchGetMetricsResponse))
+	return call(ctx, c, &Operations[434], in, new(BatchGetMetricsResponse))
 }
 
 // BatchPutMetrics calls the operation of that name.
 func (c *Client) BatchPutMetrics(ctx context.Context, in *BatchPutMetricsRequest) (*BatchPutMetricsResponse, error) {
-	return call(ctx, c, &Operations[434], in, new(BatchPutMetricsResponse))
+	return call(ctx, c, &Operations[435], in, new(BatchPutMetricsResponse))
 }
 
 // DescribeLogGroups calls the operation of that name.
 func (c *Client) DescribeLogGroups(ctx context.Context, in *DescribeLogGroupsRequest) (*DescribeLogGroupsResponse, error) {
-	return call(ctx, c, &Operations[435], in, new(DescribeLogGroupsResponse))
+	return call(ctx, c, &Operations[436], in, new(DescribeLogGroupsResponse))
 }
 
 // DescribeLogStreams calls the operation of that name.
 func (c *Client) DescribeLogStreams(ctx context.Context, in *DescribeLogStreamsRequest) (*DescribeLogStreamsResponse, error) {
-	return call(ctx, c, &Operations[436], in, new(DescribeLogStreamsResponse))
+	return call(ctx, c, &Operations[437], in, new(DescribeLogStreamsResponse))
 }
 
 // FilterLogEvents calls the operation of that name.
 func (c *Client) FilterLogEvents(ctx context.Context, in *FilterLogEventsRequest) (*FilterLogEventsResponse, error) {
-	return call(ctx, c, &Operations[437], in, new(FilterLogEventsResponse))
+	return call(ctx, c, &Operations[438], in, new(FilterLogEventsResponse))
 }
 
 // GetLogEvents calls the operation of that name.
 func (c *Client) GetLogEvents(ctx context.Context, in *GetLogEventsRequest) (*GetLogEventsResponse, error) {
-	return call(ctx, c, &Operations[438], in, new(GetLogEventsResponse))
+	return call(ctx, c, &Operations[439], in, new(GetLogEventsResponse))
 }
 
 // AssumeRole calls the operation of that name.
 func (c *Client) AssumeRole(ctx context.Context, in *AssumeRoleRequest) (*AssumeRoleResponse, error) {
-	return call(ctx, c, &Operations[439], in, new(AssumeRoleResponse))
+	return call(ctx, c, &Operations[440], in, new(AssumeRoleResponse))
 }
 
 // GetCallerIdentity calls the operation of that name.
 func (c *Client) GetCallerIdentity(ctx context.Context, in *GetCallerIdentityRequest) (*GetCallerIdentityResponse, error) {
-	return call(ctx, c, &Operations[440], in, new(GetCallerIdentityResponse))
+	return call(ctx, c, &Operations[441], in, new(GetCallerIdentityResponse))
 }
 
 // GetRole calls the operation of that name.
 func (c *Client) GetRole(ctx context.Context, in *GetRoleRequest) (*GetRoleResponse, error) {
-	return call(ctx, c, &Operations[441], in, new(GetRoleResponse))
+	return call(ctx, c, &Operations[442], in, new(GetRoleResponse))
+}
+
+// SimulatePrincipalPolicy calls the operation of that name.
+func (c *Client) SimulatePrincipalPolicy(ctx context.Context, in *SimulatePrincipalPolicyRequest) (*SimulatePolicyResponse, error) {
+	return call(ctx, c, &Operations[443], in, new(SimulatePolicyResponse))
 }
 
 // CreateQueue calls the operation of that name.
 func (c *Client) CreateQueue(ctx context.Context, in *CreateQueueRequest) (*CreateQueueResult, error) {
-	return call(ctx, c, &Operations[442], in, new(CreateQueueResult))
+	return call(ctx, c, &Operations[444], in, new(CreateQueueResult))
 }
 
 // DeleteMessage calls the operation of that name.
 func (c *Client) DeleteMessage(ctx context.Context, in *DeleteMessageRequest) error {
-	_, err := call(ctx, c, &Operations[443], in, new(struct{}))
+	_, err := call(ctx, c, &Operations[445], in, new(struct{}))
 	return err
 }
 
 // DeleteQueue calls the operation of that name.
 func (c *Client) DeleteQueue(ctx context.Context, in *DeleteQueueRequest) error {
-	_, err := call(ctx, c, &Operations[444], in, new(struct{}))
+	_, err := call(ctx, c, &Operations[446], in, new(struct{}))
 	return err
 }
 
 // GetQueueAttributes calls the operation of that name.
 func (c *Client) GetQueueAttributes(ctx context.Context, in *GetQueueAttributesRequest) (*GetQueueAttributesResult, error) {
-	return call(ctx, c, &Operations[445], in, new(GetQueueAttributesResult))
+	return call(ctx, c, &Operations[447], in, new(GetQueueAttributesResult))
 }
 
 // GetQueueUrl calls the operation of that name.
 func (c *Client) GetQueueUrl(ctx context.Context, in *GetQueueUrlRequest) (*GetQueueUrlResult, error) {
-	return call(ctx, c, &Operations[446], in, new(GetQueueUrlResult))
+	return call(ctx, c, &Operations[448], in, new(GetQueueUrlResult))
 }
 
 // ListQueues calls the operation of that name.
 func (c *Client) ListQueues(ctx context.Context, in *ListQueuesRequest) (*ListQueuesResult, error) {
-	return call(ctx, c, &Operations[447], in, new(ListQueuesResult))
+	return call(ctx, c, &Operations[449], in, new(ListQueuesResult))
 }
 
 // ReceiveMessage calls the operation of that name.
 func (c *Client) ReceiveMessage(ctx context.Context, in *ReceiveMessageRequest) (*ReceiveMessageResult, error) {
-	return call(ctx, c, &Operations[448], in, new(ReceiveMessageResult))
+	return call(ctx, c, &Operations[450], in, new(ReceiveMessageResult))
 }
 
 // SendMessage calls the operation of that name.
 func (c *Client) SendMessage(ctx context.Context, in *SendMessageRequest) (*SendMessageResult, error) {
-	return call(ctx, c, &Operations[449], in, new(SendMessageResult))
+	return call(ctx, c, &Operations[451], in, new(SendMessageResult))
 }
 
 // CreateFunction calls the operation of that name.
 func (c *Client) CreateFunction(ctx context.Context, in *CreateFunctionRequest) (*FunctionConfiguration, error) {
-	return call(ctx, c, &Operations[450], in, new(FunctionConfiguration))
+	return call(ctx, c, &Operations[452], in, new(FunctionConfiguration))
 }
 
 // DeleteFunction calls the operation of that name.
 func (c *Client) DeleteFunction(ctx context.Context, in *DeleteFunctionRequest) (*DeleteFunctionResponse, error) {
-	return call(ctx, c, &Operations[451], in, new(DeleteFunctionResponse))
+	return call(ctx, c, &Operations[453], in, new(DeleteFunctionResponse))
 }
 
 // GetFunction calls the operation of that name.
 func (c *Client) GetFunction(ctx context.Context, in *GetFunctionRequest) (*GetFunctionResponse, error) {
-	return call(ctx, c, &Operations[452], in, new(GetFunctionResponse))
+	return call(ctx, c, &Operations[454], in, new(GetFunctionResponse))
 }
 
 // GetFunctionConfiguration calls the operation of that name.
 func (c *Client) GetFunctionConfiguration(ctx context.Context, in *GetFunctionConfigurationRequest) (*FunctionConfiguration, error) {
-	return call(ctx, c, &Operations[453], in, new(FunctionConfiguration))
+	return call(ctx, c, &Operations[455], in, new(FunctionConfiguration))
 }
 
 // Invoke calls the operation of that name.
 func (c *Client) Invoke(ctx context.Context, in *InvocationRequest) (*InvocationResponse, error) {
-	return call(ctx, c, &Operations[454], in, new(InvocationResponse))
+	return call(ctx, c, &Operations[456], in, new(InvocationResponse))
 }
 
 // ListFunctions calls the operation of that name.
 func (c *Client) ListFunctions(ctx context.Context, in *ListFunctionsRequest) (*ListFunctionsResponse, error) {
-	return call(ctx, c, &Operations[455], in, new(ListFunctionsResponse))
+	return call(ctx, c, &Operations[457], in, new(ListFunctionsResponse))
 }
 
 // UpdateFunctionCode calls the operation of that name.
 func (c *Client) UpdateFunctionCode(ctx context.Context, in *UpdateFunctionCodeRequest) (*FunctionConfiguration, error) {
-	return call(ctx, c, &Operations[456], in, new(FunctionConfiguration))
+	return call(ctx, c, &Operations[458], in, new(FunctionConfiguration))
 }
 
 // UpdateFunctionConfiguration calls the operation of that name.
 func (c *Client) UpdateFunctionConfiguration(ctx context.Context, in *UpdateFunctionConfigurationRequest) (*FunctionConfiguration, error) {
-	return call(ctx, c, &Operations[457], in, new(FunctionConfiguration))
+	return call(ctx, c, &Operations[459], in, new(FunctionConfiguration))
 }

@@ -2134,6 +2134,11 @@ type InvokeEndpointServer interface {
 	InvokeEndpoint(context.Context, *InvokeEndpointInput) (*InvokeEndpointOutput, error)
 }
 
+// InvokeEndpointAsyncServer serves InvokeEndpointAsync.
+type InvokeEndpointAsyncServer interface {
+	InvokeEndpointAsync(context.Context, *InvokeEndpointAsyncInput) (*InvokeEndpointAsyncOutput, error)
+}
+
 // BatchGetRecordServer serves BatchGetRecord.
 type BatchGetRecordServer interface {
 	BatchGetRecord(context.Context, *BatchGetRecordRequest) (*BatchGetRecordResponse, error)
@@ -2212,6 +2217,11 @@ type GetCallerIdentityServer interface {
 // GetRoleServer serves GetRole.
 type GetRoleServer interface {
 	GetRole(context.Context, *GetRoleRequest) (*GetRoleResponse, error)
+}
+
+// SimulatePrincipalPolicyServer serves SimulatePrincipalPolicy.
+type SimulatePrincipalPolicyServer interface {
+	SimulatePrincipalPolicy(context.Context, *SimulatePrincipalPolicyRequest) (*SimulatePolicyResponse, error)
 }
 
 // CreateQueueServer serves CreateQueue.

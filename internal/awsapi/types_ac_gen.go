@@ -94,8 +94,8 @@ type AIRecommendation struct {
 }
 
 type AIRecommendationAdapterDetails struct {
-	ModelPackageArns []AIAdapterModelPackageEntry `json:"ModelPackageArns,omitempty"`
-	S3Uris           []AIAdapterS3Entry           `json:"S3Uris,omitempty"`
+	ModelPackageArns []AIAdapterModelPackageEntry `json:"ModelPackageArns,omitzero"`
+	S3Uris           []AIAdapterS3Entry           `json:"S3Uris,omitzero"`
 }
 
 type AIRecommendationComputeSpec struct {
@@ -171,7 +171,7 @@ type AIRecommendationPerformanceMetric struct {
 }
 
 type AIRecommendationPerformanceTarget struct {
-	Constraints []AIRecommendationConstraint `json:"Constraints,omitempty"`
+	Constraints []AIRecommendationConstraint `json:"Constraints,omitzero"`
 }
 
 type AIWorkloadConfigSummary struct {
@@ -246,7 +246,7 @@ type AddClusterNodeSpecification struct {
 
 type AddTagsInput struct {
 	ResourceArn *string `json:"ResourceArn,omitempty"`
-	Tags        []Tag   `json:"Tags,omitempty"`
+	Tags        []Tag   `json:"Tags,omitzero"`
 }
 
 type AddTagsOutput struct {
@@ -258,7 +258,7 @@ type AdditionalEnis struct {
 }
 
 type AdditionalInferenceSpecificationDefinition struct {
-	Containers                              []ModelPackageContainerDefinition `json:"Containers,omitempty"`
+	Containers                              []ModelPackageContainerDefinition `json:"Containers,omitzero"`
 	Description                             *string                           `json:"Description,omitempty"`
 	Name                                    *string                           `json:"Name,omitempty"`
 	SupportedContentTypes                   []string                          `json:"SupportedContentTypes,omitempty"`
@@ -329,7 +329,7 @@ type AlgorithmValidationProfile struct {
 }
 
 type AlgorithmValidationSpecification struct {
-	ValidationProfiles []AlgorithmValidationProfile `json:"ValidationProfiles,omitempty"`
+	ValidationProfiles []AlgorithmValidationProfile `json:"ValidationProfiles,omitzero"`
 	ValidationRole     *string                      `json:"ValidationRole,omitempty"`
 }
 
@@ -531,14 +531,14 @@ type AuthorizedUrl struct {
 }
 
 type AutoMLAlgorithmConfig struct {
-	AutoMLAlgorithms []string `json:"AutoMLAlgorithms,omitempty"`
+	AutoMLAlgorithms []string `json:"AutoMLAlgorithms,omitzero"`
 }
 
 type AutoMLCandidate struct {
 	CandidateName                 *string                                `json:"CandidateName,omitempty"`
 	CandidateProperties           *CandidateProperties                   `json:"CandidateProperties,omitempty"`
 	CandidateStatus               *string                                `json:"CandidateStatus,omitempty"`
-	CandidateSteps                []AutoMLCandidateStep                  `json:"CandidateSteps,omitempty"`
+	CandidateSteps                []AutoMLCandidateStep                  `json:"CandidateSteps,omitzero"`
 	CreationTime                  *Time                                  `json:"CreationTime,omitempty"`
 	EndTime                       *Time                                  `json:"EndTime,omitempty"`
 	FailureReason                 *string                                `json:"FailureReason,omitempty"`
@@ -708,12 +708,12 @@ type BatchAddClusterNodesError struct {
 type BatchAddClusterNodesRequest struct {
 	ClientToken *string                       `json:"ClientToken,omitempty"`
 	ClusterName *string                       `json:"ClusterName,omitempty"`
-	NodesToAdd  []AddClusterNodeSpecification `json:"NodesToAdd,omitempty"`
+	NodesToAdd  []AddClusterNodeSpecification `json:"NodesToAdd,omitzero"`
 }
 
 type BatchAddClusterNodesResponse struct {
-	Failed     []BatchAddClusterNodesError `json:"Failed,omitempty"`
-	Successful []NodeAdditionResult        `json:"Successful,omitempty"`
+	Failed     []BatchAddClusterNodesError `json:"Failed,omitzero"`
+	Successful []NodeAdditionResult        `json:"Successful,omitzero"`
 }
 
 type BatchDataCaptureConfig struct {
@@ -753,7 +753,7 @@ type BatchDescribeModelPackageError struct {
 }
 
 type BatchDescribeModelPackageInput struct {
-	ModelPackageArnList []string `json:"ModelPackageArnList,omitempty"`
+	ModelPackageArnList []string `json:"ModelPackageArnList,omitzero"`
 }
 
 type BatchDescribeModelPackageOutput struct {
@@ -774,7 +774,7 @@ type BatchDescribeModelPackageSummary struct {
 }
 
 type BatchGetMetricsRequest struct {
-	MetricQueries []MetricQuery `json:"MetricQueries,omitempty"`
+	MetricQueries []MetricQuery `json:"MetricQueries,omitzero"`
 }
 
 type BatchGetMetricsResponse struct {
@@ -791,24 +791,24 @@ type BatchGetRecordError struct {
 type BatchGetRecordIdentifier struct {
 	FeatureGroupName               *string  `json:"FeatureGroupName,omitempty"`
 	FeatureNames                   []string `json:"FeatureNames,omitempty"`
-	RecordIdentifiersValueAsString []string `json:"RecordIdentifiersValueAsString,omitempty"`
+	RecordIdentifiersValueAsString []string `json:"RecordIdentifiersValueAsString,omitzero"`
 }
 
 type BatchGetRecordRequest struct {
 	ExpirationTimeResponse *string                    `json:"ExpirationTimeResponse,omitempty"`
-	Identifiers            []BatchGetRecordIdentifier `json:"Identifiers,omitempty"`
+	Identifiers            []BatchGetRecordIdentifier `json:"Identifiers,omitzero"`
 }
 
 type BatchGetRecordResponse struct {
-	Errors                 []BatchGetRecordError        `json:"Errors,omitempty"`
-	Records                []BatchGetRecordResultDetail `json:"Records,omitempty"`
-	UnprocessedIdentifiers []BatchGetRecordIdentifier   `json:"UnprocessedIdentifiers,omitempty"`
+	Errors                 []BatchGetRecordError        `json:"Errors,omitzero"`
+	Records                []BatchGetRecordResultDetail `json:"Records,omitzero"`
+	UnprocessedIdentifiers []BatchGetRecordIdentifier   `json:"UnprocessedIdentifiers,omitzero"`
 }
 
 type BatchGetRecordResultDetail struct {
 	ExpiresAt                     *string        `json:"ExpiresAt,omitempty"`
 	FeatureGroupName              *string        `json:"FeatureGroupName,omitempty"`
-	Record                        []FeatureValue `json:"Record,omitempty"`
+	Record                        []FeatureValue `json:"Record,omitzero"`
 	RecordIdentifierValueAsString *string        `json:"RecordIdentifierValueAsString,omitempty"`
 }
 
@@ -818,7 +818,7 @@ type BatchPutMetricsError struct {
 }
 
 type BatchPutMetricsRequest struct {
-	MetricData         []RawMetricData `json:"MetricData,omitempty"`
+	MetricData         []RawMetricData `json:"MetricData,omitzero"`
 	TrialComponentName *string         `json:"TrialComponentName,omitempty"`
 }
 
@@ -893,7 +893,7 @@ type BatchTransformInput struct {
 
 type BatchWriteRecordEntry struct {
 	FeatureGroupName *string                  `json:"FeatureGroupName,omitempty"`
-	Record           []FeatureValue           `json:"Record,omitempty"`
+	Record           []FeatureValue           `json:"Record,omitzero"`
 	TargetStores     []string                 `json:"TargetStores,omitempty"`
 	TtlDuration      *FeatureStoreTtlDuration `json:"TtlDuration,omitempty"`
 }
@@ -905,13 +905,13 @@ type BatchWriteRecordError struct {
 }
 
 type BatchWriteRecordRequest struct {
-	Entries     []BatchWriteRecordEntry  `json:"Entries,omitempty"`
+	Entries     []BatchWriteRecordEntry  `json:"Entries,omitzero"`
 	TtlDuration *FeatureStoreTtlDuration `json:"TtlDuration,omitempty"`
 }
 
 type BatchWriteRecordResponse struct {
-	Errors             []BatchWriteRecordError `json:"Errors,omitempty"`
-	UnprocessedEntries []BatchWriteRecordEntry `json:"UnprocessedEntries,omitempty"`
+	Errors             []BatchWriteRecordError `json:"Errors,omitzero"`
+	UnprocessedEntries []BatchWriteRecordEntry `json:"UnprocessedEntries,omitzero"`
 }
 
 type BedrockCustomModelDeploymentMetadata struct {
@@ -1018,16 +1018,16 @@ type CaptureOption struct {
 
 type CategoricalParameter struct {
 	Name  *string  `json:"Name,omitempty"`
-	Value []string `json:"Value,omitempty"`
+	Value []string `json:"Value,omitzero"`
 }
 
 type CategoricalParameterRange struct {
 	Name   *string  `json:"Name,omitempty"`
-	Values []string `json:"Values,omitempty"`
+	Values []string `json:"Values,omitzero"`
 }
 
 type CategoricalParameterRangeSpecification struct {
-	Values []string `json:"Values,omitempty"`
+	Values []string `json:"Values,omitzero"`
 }
 
 type CfnCreateTemplateProvider struct {
@@ -1087,8 +1087,8 @@ type ChannelSpecification struct {
 	IsRequired                *bool    `json:"IsRequired,omitempty"`
 	Name                      *string  `json:"Name,omitempty"`
 	SupportedCompressionTypes []string `json:"SupportedCompressionTypes,omitempty"`
-	SupportedContentTypes     []string `json:"SupportedContentTypes,omitempty"`
-	SupportedInputModes       []string `json:"SupportedInputModes,omitempty"`
+	SupportedContentTypes     []string `json:"SupportedContentTypes,omitzero"`
+	SupportedInputModes       []string `json:"SupportedInputModes,omitzero"`
 }
 
 type CheckpointConfig struct {
@@ -1316,7 +1316,7 @@ type ClusterInstanceRequirementDetails struct {
 }
 
 type ClusterInstanceRequirements struct {
-	InstanceTypes []string `json:"InstanceTypes,omitempty"`
+	InstanceTypes []string `json:"InstanceTypes,omitzero"`
 }
 
 type ClusterInstanceStatusDetails struct {
@@ -1683,6 +1683,12 @@ type ContainerMetricsConfig struct {
 	MetricsEndpoints []MetricsEndpoint `json:"MetricsEndpoints,omitempty"`
 }
 
+type ContextEntry struct {
+	ContextKeyName   *string  `json:"ContextKeyName,omitempty"`
+	ContextKeyType   *string  `json:"ContextKeyType,omitempty"`
+	ContextKeyValues []string `json:"ContextKeyValues,omitempty"`
+}
+
 type ContextSource struct {
 	SourceId   *string `json:"SourceId,omitempty"`
 	SourceType *string `json:"SourceType,omitempty"`
@@ -1831,7 +1837,7 @@ type CreateAutoMLJobRequest struct {
 	AutoMLJobName                    *string                 `json:"AutoMLJobName,omitempty"`
 	AutoMLJobObjective               *AutoMLJobObjective     `json:"AutoMLJobObjective,omitempty"`
 	GenerateCandidateDefinitionsOnly *bool                   `json:"GenerateCandidateDefinitionsOnly,omitempty"`
-	InputDataConfig                  []AutoMLChannel         `json:"InputDataConfig,omitempty"`
+	InputDataConfig                  []AutoMLChannel         `json:"InputDataConfig,omitzero"`
 	ModelDeployConfig                *ModelDeployConfig      `json:"ModelDeployConfig,omitempty"`
 	OutputDataConfig                 *AutoMLOutputDataConfig `json:"OutputDataConfig,omitempty"`
 	ProblemType                      *string                 `json:"ProblemType,omitempty"`
@@ -1845,7 +1851,7 @@ type CreateAutoMLJobResponse struct {
 
 type CreateAutoMLJobV2Request struct {
 	AutoMLComputeConfig      *AutoMLComputeConfig     `json:"AutoMLComputeConfig,omitempty"`
-	AutoMLJobInputDataConfig []AutoMLJobChannel       `json:"AutoMLJobInputDataConfig,omitempty"`
+	AutoMLJobInputDataConfig []AutoMLJobChannel       `json:"AutoMLJobInputDataConfig,omitzero"`
 	AutoMLJobName            *string                  `json:"AutoMLJobName,omitempty"`
 	AutoMLJobObjective       *AutoMLJobObjective      `json:"AutoMLJobObjective,omitempty"`
 	AutoMLProblemTypeConfig  *AutoMLProblemTypeConfig `json:"AutoMLProblemTypeConfig,omitempty"`
@@ -2011,7 +2017,7 @@ type CreateDomainResponse struct {
 type CreateEdgeDeploymentPlanRequest struct {
 	DeviceFleetName        *string                     `json:"DeviceFleetName,omitempty"`
 	EdgeDeploymentPlanName *string                     `json:"EdgeDeploymentPlanName,omitempty"`
-	ModelConfigs           []EdgeDeploymentModelConfig `json:"ModelConfigs,omitempty"`
+	ModelConfigs           []EdgeDeploymentModelConfig `json:"ModelConfigs,omitzero"`
 	Stages                 []DeploymentStage           `json:"Stages,omitempty"`
 	Tags                   []Tag                       `json:"Tags,omitempty"`
 }
@@ -2022,7 +2028,7 @@ type CreateEdgeDeploymentPlanResponse struct {
 
 type CreateEdgeDeploymentStageRequest struct {
 	EdgeDeploymentPlanName *string           `json:"EdgeDeploymentPlanName,omitempty"`
-	Stages                 []DeploymentStage `json:"Stages,omitempty"`
+	Stages                 []DeploymentStage `json:"Stages,omitzero"`
 }
 
 type CreateEdgePackagingJobRequest struct {
@@ -2046,7 +2052,7 @@ type CreateEndpointConfigInput struct {
 	ExplainerConfig          *ExplainerConfig          `json:"ExplainerConfig,omitempty"`
 	KmsKeyId                 *string                   `json:"KmsKeyId,omitempty"`
 	MetricsConfig            *MetricsConfig            `json:"MetricsConfig,omitempty"`
-	ProductionVariants       []ProductionVariant       `json:"ProductionVariants,omitempty"`
+	ProductionVariants       []ProductionVariant       `json:"ProductionVariants,omitzero"`
 	ShadowProductionVariants []ProductionVariant       `json:"ShadowProductionVariants,omitempty"`
 	Tags                     []Tag                     `json:"Tags,omitempty"`
 	VpcConfig                *VpcConfig                `json:"VpcConfig,omitempty"`
@@ -2081,7 +2087,7 @@ type CreateExperimentResponse struct {
 type CreateFeatureGroupRequest struct {
 	Description                 *string             `json:"Description,omitempty"`
 	EventTimeFeatureName        *string             `json:"EventTimeFeatureName,omitempty"`
-	FeatureDefinitions          []FeatureDefinition `json:"FeatureDefinitions,omitempty"`
+	FeatureDefinitions          []FeatureDefinition `json:"FeatureDefinitions,omitzero"`
 	FeatureGroupName            *string             `json:"FeatureGroupName,omitempty"`
 	OfflineStoreConfig          *OfflineStoreConfig `json:"OfflineStoreConfig,omitempty"`
 	OnlineStoreConfig           *OnlineStoreConfig  `json:"OnlineStoreConfig,omitempty"`
@@ -2153,7 +2159,7 @@ type CreateHubContentPresignedUrlsRequest struct {
 }
 
 type CreateHubContentPresignedUrlsResponse struct {
-	AuthorizedUrlConfigs []AuthorizedUrl `json:"AuthorizedUrlConfigs,omitempty"`
+	AuthorizedUrlConfigs []AuthorizedUrl `json:"AuthorizedUrlConfigs,omitzero"`
 	NextToken            *string         `json:"NextToken,omitempty"`
 }
 
@@ -2256,7 +2262,7 @@ type CreateInferenceExperimentRequest struct {
 	Description       *string                               `json:"Description,omitempty"`
 	EndpointName      *string                               `json:"EndpointName,omitempty"`
 	KmsKey            *string                               `json:"KmsKey,omitempty"`
-	ModelVariants     []ModelVariantConfig                  `json:"ModelVariants,omitempty"`
+	ModelVariants     []ModelVariantConfig                  `json:"ModelVariants,omitzero"`
 	Name              *string                               `json:"Name,omitempty"`
 	RoleArn           *string                               `json:"RoleArn,omitempty"`
 	Schedule          *InferenceExperimentSchedule          `json:"Schedule,omitempty"`
@@ -2287,7 +2293,7 @@ type CreateInferenceRecommendationsJobResponse struct {
 type CreateInferenceRouterInput struct {
 	ClientToken         *string         `json:"ClientToken,omitempty"`
 	InferenceRouterName *string         `json:"InferenceRouterName,omitempty"`
-	RoutingTargets      []RoutingTarget `json:"RoutingTargets,omitempty"`
+	RoutingTargets      []RoutingTarget `json:"RoutingTargets,omitzero"`
 	Tags                []Tag           `json:"Tags,omitempty"`
 }
 
@@ -2539,7 +2545,7 @@ type CreateOptimizationJobRequest struct {
 	DeploymentInstanceType  *string                      `json:"DeploymentInstanceType,omitempty"`
 	MaxInstanceCount        *int32                       `json:"MaxInstanceCount,omitempty"`
 	ModelSource             *OptimizationJobModelSource  `json:"ModelSource,omitempty"`
-	OptimizationConfigs     []OptimizationConfig         `json:"OptimizationConfigs,omitempty"`
+	OptimizationConfigs     []OptimizationConfig         `json:"OptimizationConfigs,omitzero"`
 	OptimizationEnvironment map[string]string            `json:"OptimizationEnvironment,omitempty"`
 	OptimizationJobName     *string                      `json:"OptimizationJobName,omitempty"`
 	OutputConfig            *OptimizationJobOutputConfig `json:"OutputConfig,omitempty"`
@@ -2853,7 +2859,7 @@ type CreateWorkforceResponse struct {
 
 type CreateWorkteamRequest struct {
 	Description               *string                    `json:"Description,omitempty"`
-	MemberDefinitions         []MemberDefinition         `json:"MemberDefinitions,omitempty"`
+	MemberDefinitions         []MemberDefinition         `json:"MemberDefinitions,omitzero"`
 	NotificationConfiguration *NotificationConfiguration `json:"NotificationConfiguration,omitempty"`
 	Tags                      []Tag                      `json:"Tags,omitempty"`
 	WorkerAccessConfiguration *WorkerAccessConfiguration `json:"WorkerAccessConfiguration,omitempty"`

@@ -4,7 +4,7 @@ package awsapi
 
 type DataCaptureConfig struct {
 	CaptureContentTypeHeader  *CaptureContentTypeHeader `json:"CaptureContentTypeHeader,omitempty"`
-	CaptureOptions            []CaptureOption           `json:"CaptureOptions,omitempty"`
+	CaptureOptions            []CaptureOption           `json:"CaptureOptions,omitzero"`
 	DestinationS3Uri          *string                   `json:"DestinationS3Uri,omitempty"`
 	EnableCapture             *bool                     `json:"EnableCapture,omitempty"`
 	InitialSamplingPercentage *int32                    `json:"InitialSamplingPercentage,omitempty"`
@@ -483,7 +483,7 @@ type DeleteStudioLifecycleConfigRequest struct {
 
 type DeleteTagsInput struct {
 	ResourceArn *string  `json:"ResourceArn,omitempty"`
-	TagKeys     []string `json:"TagKeys,omitempty"`
+	TagKeys     []string `json:"TagKeys,omitzero"`
 }
 
 type DeleteTagsOutput struct {
@@ -574,7 +574,7 @@ type DeploymentStageStatusSummary struct {
 
 type DeregisterDevicesRequest struct {
 	DeviceFleetName *string  `json:"DeviceFleetName,omitempty"`
-	DeviceNames     []string `json:"DeviceNames,omitempty"`
+	DeviceNames     []string `json:"DeviceNames,omitzero"`
 }
 
 type DerivedInformation struct {
@@ -752,7 +752,7 @@ type DescribeAutoMLJobResponse struct {
 	EndTime                          *Time                        `json:"EndTime,omitempty"`
 	FailureReason                    *string                      `json:"FailureReason,omitempty"`
 	GenerateCandidateDefinitionsOnly *bool                        `json:"GenerateCandidateDefinitionsOnly,omitempty"`
-	InputDataConfig                  []AutoMLChannel              `json:"InputDataConfig,omitempty"`
+	InputDataConfig                  []AutoMLChannel              `json:"InputDataConfig,omitzero"`
 	LastModifiedTime                 *Time                        `json:"LastModifiedTime,omitempty"`
 	ModelDeployConfig                *ModelDeployConfig           `json:"ModelDeployConfig,omitempty"`
 	ModelDeployResult                *ModelDeployResult           `json:"ModelDeployResult,omitempty"`
@@ -771,7 +771,7 @@ type DescribeAutoMLJobV2Response struct {
 	AutoMLComputeConfig         *AutoMLComputeConfig         `json:"AutoMLComputeConfig,omitempty"`
 	AutoMLJobArn                *string                      `json:"AutoMLJobArn,omitempty"`
 	AutoMLJobArtifacts          *AutoMLJobArtifacts          `json:"AutoMLJobArtifacts,omitempty"`
-	AutoMLJobInputDataConfig    []AutoMLJobChannel           `json:"AutoMLJobInputDataConfig,omitempty"`
+	AutoMLJobInputDataConfig    []AutoMLJobChannel           `json:"AutoMLJobInputDataConfig,omitzero"`
 	AutoMLJobName               *string                      `json:"AutoMLJobName,omitempty"`
 	AutoMLJobObjective          *AutoMLJobObjective          `json:"AutoMLJobObjective,omitempty"`
 	AutoMLJobSecondaryStatus    *string                      `json:"AutoMLJobSecondaryStatus,omitempty"`
@@ -850,7 +850,7 @@ type DescribeClusterResponse struct {
 	ClusterStatus                  *string                                      `json:"ClusterStatus,omitempty"`
 	CreationTime                   *Time                                        `json:"CreationTime,omitempty"`
 	FailureMessage                 *string                                      `json:"FailureMessage,omitempty"`
-	InstanceGroups                 []ClusterInstanceGroupDetails                `json:"InstanceGroups,omitempty"`
+	InstanceGroups                 []ClusterInstanceGroupDetails                `json:"InstanceGroups,omitzero"`
 	NodeProvisioningMode           *string                                      `json:"NodeProvisioningMode,omitempty"`
 	NodeRecovery                   *string                                      `json:"NodeRecovery,omitempty"`
 	Orchestrator                   *ClusterOrchestrator                         `json:"Orchestrator,omitempty"`
@@ -1059,9 +1059,9 @@ type DescribeEdgeDeploymentPlanResponse struct {
 	EdgeDeploymentPlanName *string                        `json:"EdgeDeploymentPlanName,omitempty"`
 	EdgeDeploymentSuccess  *int32                         `json:"EdgeDeploymentSuccess,omitempty"`
 	LastModifiedTime       *Time                          `json:"LastModifiedTime,omitempty"`
-	ModelConfigs           []EdgeDeploymentModelConfig    `json:"ModelConfigs,omitempty"`
+	ModelConfigs           []EdgeDeploymentModelConfig    `json:"ModelConfigs,omitzero"`
 	NextToken              *string                        `json:"NextToken,omitempty"`
-	Stages                 []DeploymentStageStatusSummary `json:"Stages,omitempty"`
+	Stages                 []DeploymentStageStatusSummary `json:"Stages,omitzero"`
 }
 
 type DescribeEdgePackagingJobRequest struct {
@@ -1102,7 +1102,7 @@ type DescribeEndpointConfigOutput struct {
 	ExplainerConfig          *ExplainerConfig          `json:"ExplainerConfig,omitempty"`
 	KmsKeyId                 *string                   `json:"KmsKeyId,omitempty"`
 	MetricsConfig            *MetricsConfig            `json:"MetricsConfig,omitempty"`
-	ProductionVariants       []ProductionVariant       `json:"ProductionVariants,omitempty"`
+	ProductionVariants       []ProductionVariant       `json:"ProductionVariants,omitzero"`
 	ShadowProductionVariants []ProductionVariant       `json:"ShadowProductionVariants,omitempty"`
 	VpcConfig                *VpcConfig                `json:"VpcConfig,omitempty"`
 }
@@ -1156,7 +1156,7 @@ type DescribeFeatureGroupResponse struct {
 	Description                 *string                      `json:"Description,omitempty"`
 	EventTimeFeatureName        *string                      `json:"EventTimeFeatureName,omitempty"`
 	FailureReason               *string                      `json:"FailureReason,omitempty"`
-	FeatureDefinitions          []FeatureDefinition          `json:"FeatureDefinitions,omitempty"`
+	FeatureDefinitions          []FeatureDefinition          `json:"FeatureDefinitions,omitzero"`
 	FeatureGroupArn             *string                      `json:"FeatureGroupArn,omitempty"`
 	FeatureGroupName            *string                      `json:"FeatureGroupName,omitempty"`
 	FeatureGroupStatus          *string                      `json:"FeatureGroupStatus,omitempty"`
@@ -1367,7 +1367,7 @@ type DescribeInferenceExperimentResponse struct {
 	EndpointMetadata  *EndpointMetadata                     `json:"EndpointMetadata,omitempty"`
 	KmsKey            *string                               `json:"KmsKey,omitempty"`
 	LastModifiedTime  *Time                                 `json:"LastModifiedTime,omitempty"`
-	ModelVariants     []ModelVariantConfigSummary           `json:"ModelVariants,omitempty"`
+	ModelVariants     []ModelVariantConfigSummary           `json:"ModelVariants,omitzero"`
 	Name              *string                               `json:"Name,omitempty"`
 	RoleArn           *string                               `json:"RoleArn,omitempty"`
 	Schedule          *InferenceExperimentSchedule          `json:"Schedule,omitempty"`
@@ -1407,7 +1407,7 @@ type DescribeInferenceRouterOutput struct {
 	InferenceRouterArn  *string         `json:"InferenceRouterArn,omitempty"`
 	InferenceRouterName *string         `json:"InferenceRouterName,omitempty"`
 	LastModifiedTime    *Time           `json:"LastModifiedTime,omitempty"`
-	RoutingTargets      []RoutingTarget `json:"RoutingTargets,omitempty"`
+	RoutingTargets      []RoutingTarget `json:"RoutingTargets,omitzero"`
 	Status              *string         `json:"Status,omitempty"`
 	StatusReason        *string         `json:"StatusReason,omitempty"`
 }
@@ -1430,7 +1430,7 @@ type DescribeJobResponse struct {
 	LastModifiedTime           *Time                          `json:"LastModifiedTime,omitempty"`
 	RoleArn                    *string                        `json:"RoleArn,omitempty"`
 	SecondaryStatus            *string                        `json:"SecondaryStatus,omitempty"`
-	SecondaryStatusTransitions []JobSecondaryStatusTransition `json:"SecondaryStatusTransitions,omitempty"`
+	SecondaryStatusTransitions []JobSecondaryStatusTransition `json:"SecondaryStatusTransitions,omitzero"`
 	Tags                       []Tag                          `json:"Tags,omitempty"`
 }
 
@@ -1797,7 +1797,7 @@ type DescribeOptimizationJobResponse struct {
 	LastModifiedTime        *Time                        `json:"LastModifiedTime,omitempty"`
 	MaxInstanceCount        *int32                       `json:"MaxInstanceCount,omitempty"`
 	ModelSource             *OptimizationJobModelSource  `json:"ModelSource,omitempty"`
-	OptimizationConfigs     []OptimizationConfig         `json:"OptimizationConfigs,omitempty"`
+	OptimizationConfigs     []OptimizationConfig         `json:"OptimizationConfigs,omitzero"`
 	OptimizationEndTime     *Time                        `json:"OptimizationEndTime,omitempty"`
 	OptimizationEnvironment map[string]string            `json:"OptimizationEnvironment,omitempty"`
 	OptimizationJobArn      *string                      `json:"OptimizationJobArn,omitempty"`
@@ -2072,7 +2072,7 @@ type DescribeTrainingPlanExtensionHistoryRequest struct {
 
 type DescribeTrainingPlanExtensionHistoryResponse struct {
 	NextToken              *string                 `json:"NextToken,omitempty"`
-	TrainingPlanExtensions []TrainingPlanExtension `json:"TrainingPlanExtensions,omitempty"`
+	TrainingPlanExtensions []TrainingPlanExtension `json:"TrainingPlanExtensions,omitzero"`
 }
 
 type DescribeTrainingPlanRequest struct {
@@ -2650,6 +2650,18 @@ type ErrorInfo struct {
 	Reason *string `json:"Reason,omitempty"`
 }
 
+type EvaluationResult struct {
+	EvalActionName                    *string                            `json:"EvalActionName,omitempty"`
+	EvalDecision                      *string                            `json:"EvalDecision,omitempty"`
+	EvalDecisionDetails               map[string]string                  `json:"EvalDecisionDetails,omitempty"`
+	EvalResourceName                  *string                            `json:"EvalResourceName,omitempty"`
+	MatchedStatements                 []Statement                        `json:"MatchedStatements,omitempty"`
+	MissingContextValues              []string                           `json:"MissingContextValues,omitempty"`
+	OrganizationsDecisionDetail       *OrganizationsDecisionDetail       `json:"OrganizationsDecisionDetail,omitempty"`
+	PermissionsBoundaryDecisionDetail *PermissionsBoundaryDecisionDetail `json:"PermissionsBoundaryDecisionDetail,omitempty"`
+	ResourceSpecificResults           []ResourceSpecificResult           `json:"ResourceSpecificResults,omitempty"`
+}
+
 type EventDetails struct {
 	EventMetadata *EventMetadata `json:"EventMetadata,omitempty"`
 }
@@ -2710,7 +2722,7 @@ type ExtendTrainingPlanRequest struct {
 }
 
 type ExtendTrainingPlanResponse struct {
-	TrainingPlanExtensions []TrainingPlanExtension `json:"TrainingPlanExtensions,omitempty"`
+	TrainingPlanExtensions []TrainingPlanExtension `json:"TrainingPlanExtensions,omitzero"`
 }
 
 type ExtensionDetails struct {
@@ -2725,7 +2737,7 @@ type ExtensionDetails struct {
 }
 
 type ExtensionHealth struct {
-	Issues []ExtensionHealthIssue `json:"Issues,omitempty"`
+	Issues []ExtensionHealthIssue `json:"Issues,omitzero"`
 }
 
 type ExtensionHealthIssue struct {
@@ -3299,10 +3311,10 @@ type HumanTaskUiSummary struct {
 }
 
 type HyperParameterAlgorithmSpecification struct {
-	AlgorithmName     *string            `json:"AlgorithmName,omitempty"`
-	MetricDefinitions []MetricDefinition `json:"MetricDefinitions,omitempty"`
-	TrainingImage     *string            `json:"TrainingImage,omitempty"`
-	TrainingInputMode *string            `json:"TrainingInputMode,omitempty"`
+	AlgorithmName     *string            `json:"AlgorithmName,omitzero"`
+	MetricDefinitions []MetricDefinition `json:"MetricDefinitions,omitzero"`
+	TrainingImage     *string            `json:"TrainingImage,omitzero"`
+	TrainingInputMode *string            `json:"TrainingInputMode,omitzero"`
 }
 
 type HyperParameterSpecification struct {
@@ -3421,7 +3433,7 @@ type HyperParameterTuningJobSummary struct {
 }
 
 type HyperParameterTuningJobWarmStartConfig struct {
-	ParentHyperParameterTuningJobs []ParentHyperParameterTuningJob `json:"ParentHyperParameterTuningJobs,omitempty"`
+	ParentHyperParameterTuningJobs []ParentHyperParameterTuningJob `json:"ParentHyperParameterTuningJobs,omitzero"`
 	WarmStartType                  *string                         `json:"WarmStartType,omitempty"`
 }
 

@@ -291,7 +291,7 @@ type InferenceRouterSummary struct {
 }
 
 type InferenceSpecification struct {
-	Containers                              []ModelPackageContainerDefinition `json:"Containers,omitempty"`
+	Containers                              []ModelPackageContainerDefinition `json:"Containers,omitzero"`
 	SupportedContentTypes                   []string                          `json:"SupportedContentTypes,omitempty"`
 	SupportedRealtimeInferenceInstanceTypes []string                          `json:"SupportedRealtimeInferenceInstanceTypes,omitempty"`
 	SupportedResponseMIMETypes              []string                          `json:"SupportedResponseMIMETypes,omitempty"`
@@ -300,6 +300,12 @@ type InferenceSpecification struct {
 
 type InfraCheckConfig struct {
 	EnableInfraCheck *bool `json:"EnableInfraCheck,omitempty"`
+}
+
+type InlinePolicyIdentifierType struct {
+	AttachmentName *string `json:"AttachmentName,omitempty"`
+	AttachmentType *string `json:"AttachmentType,omitempty"`
+	PolicyName     *string `json:"PolicyName,omitempty"`
 }
 
 type InputConfig struct {
@@ -316,7 +322,7 @@ type InstanceGroup struct {
 }
 
 type InstanceGroupHealthCheckConfiguration struct {
-	DeepHealthChecks  []string `json:"DeepHealthChecks,omitempty"`
+	DeepHealthChecks  []string `json:"DeepHealthChecks,omitzero"`
 	InstanceGroupName *string  `json:"InstanceGroupName,omitempty"`
 	InstanceIds       []string `json:"InstanceIds,omitempty"`
 }
@@ -408,6 +414,26 @@ type InvocationResponse struct {
 	LogResult           *string `json:"-"`
 	Payload             []byte  `json:"-"`
 	StatusCode          *int32  `json:"-"`
+}
+
+type InvokeEndpointAsyncInput struct {
+	Accept                   *string `json:"-"`
+	Body                     []byte  `json:"-"`
+	ContentType              *string `json:"-"`
+	CustomAttributes         *string `json:"-"`
+	EndpointName             *string `json:"-"`
+	Filename                 *string `json:"-"`
+	InferenceId              *string `json:"-"`
+	InputLocation            *string `json:"-"`
+	InvocationTimeoutSeconds *int32  `json:"-"`
+	RequestTTLSeconds        *int32  `json:"-"`
+	S3OutputPathExtension    *string `json:"-"`
+}
+
+type InvokeEndpointAsyncOutput struct {
+	FailureLocation *string `json:"-"`
+	InferenceId     *string `json:"InferenceId,omitempty"`
+	OutputLocation  *string `json:"-"`
 }
 
 type InvokeEndpointInput struct {
@@ -517,7 +543,7 @@ type KernelGatewayAppSettings struct {
 
 type KernelGatewayImageConfig struct {
 	FileSystemConfig *FileSystemConfig `json:"FileSystemConfig,omitempty"`
-	KernelSpecs      []KernelSpec      `json:"KernelSpecs,omitempty"`
+	KernelSpecs      []KernelSpec      `json:"KernelSpecs,omitzero"`
 }
 
 type KernelSpec struct {
@@ -680,7 +706,7 @@ type ListAIBenchmarkJobsRequest struct {
 }
 
 type ListAIBenchmarkJobsResponse struct {
-	AIBenchmarkJobs []AIBenchmarkJobSummary `json:"AIBenchmarkJobs,omitempty"`
+	AIBenchmarkJobs []AIBenchmarkJobSummary `json:"AIBenchmarkJobs,omitzero"`
 	NextToken       *string                 `json:"NextToken,omitempty"`
 }
 
@@ -696,7 +722,7 @@ type ListAIRecommendationJobsRequest struct {
 }
 
 type ListAIRecommendationJobsResponse struct {
-	AIRecommendationJobs []AIRecommendationJobSummary `json:"AIRecommendationJobs,omitempty"`
+	AIRecommendationJobs []AIRecommendationJobSummary `json:"AIRecommendationJobs,omitzero"`
 	NextToken            *string                      `json:"NextToken,omitempty"`
 }
 
@@ -711,7 +737,7 @@ type ListAIWorkloadConfigsRequest struct {
 }
 
 type ListAIWorkloadConfigsResponse struct {
-	AIWorkloadConfigs []AIWorkloadConfigSummary `json:"AIWorkloadConfigs,omitempty"`
+	AIWorkloadConfigs []AIWorkloadConfigSummary `json:"AIWorkloadConfigs,omitzero"`
 	NextToken         *string                   `json:"NextToken,omitempty"`
 }
 
@@ -742,7 +768,7 @@ type ListAlgorithmsInput struct {
 }
 
 type ListAlgorithmsOutput struct {
-	AlgorithmSummaryList []AlgorithmSummary `json:"AlgorithmSummaryList,omitempty"`
+	AlgorithmSummaryList []AlgorithmSummary `json:"AlgorithmSummaryList,omitzero"`
 	NextToken            *string            `json:"NextToken,omitempty"`
 }
 
@@ -840,7 +866,7 @@ type ListAutoMLJobsRequest struct {
 }
 
 type ListAutoMLJobsResponse struct {
-	AutoMLJobSummaries []AutoMLJobSummary `json:"AutoMLJobSummaries,omitempty"`
+	AutoMLJobSummaries []AutoMLJobSummary `json:"AutoMLJobSummaries,omitzero"`
 	NextToken          *string            `json:"NextToken,omitempty"`
 }
 
@@ -855,7 +881,7 @@ type ListCandidatesForAutoMLJobRequest struct {
 }
 
 type ListCandidatesForAutoMLJobResponse struct {
-	Candidates []AutoMLCandidate `json:"Candidates,omitempty"`
+	Candidates []AutoMLCandidate `json:"Candidates,omitzero"`
 	NextToken  *string           `json:"NextToken,omitempty"`
 }
 
@@ -885,7 +911,7 @@ type ListClusterExtensionVersionsRequest struct {
 }
 
 type ListClusterExtensionVersionsResponse struct {
-	ExtensionVersions []ExtensionVersionSummary `json:"ExtensionVersions,omitempty"`
+	ExtensionVersions []ExtensionVersionSummary `json:"ExtensionVersions,omitzero"`
 	NextToken         *string                   `json:"NextToken,omitempty"`
 }
 
@@ -898,7 +924,7 @@ type ListClusterExtensionsRequest struct {
 }
 
 type ListClusterExtensionsResponse struct {
-	Extensions []ExtensionSummary `json:"Extensions,omitempty"`
+	Extensions []ExtensionSummary `json:"Extensions,omitzero"`
 	NextToken  *string            `json:"NextToken,omitempty"`
 }
 
@@ -915,7 +941,7 @@ type ListClusterNodesRequest struct {
 }
 
 type ListClusterNodesResponse struct {
-	ClusterNodeSummaries []ClusterNodeSummary `json:"ClusterNodeSummaries,omitempty"`
+	ClusterNodeSummaries []ClusterNodeSummary `json:"ClusterNodeSummaries,omitzero"`
 	NextToken            *string              `json:"NextToken,omitempty"`
 }
 
@@ -965,7 +991,7 @@ type ListClustersRequest struct {
 }
 
 type ListClustersResponse struct {
-	ClusterSummaries []ClusterSummary `json:"ClusterSummaries,omitempty"`
+	ClusterSummaries []ClusterSummary `json:"ClusterSummaries,omitzero"`
 	NextToken        *string          `json:"NextToken,omitempty"`
 }
 
@@ -982,7 +1008,7 @@ type ListCodeRepositoriesInput struct {
 }
 
 type ListCodeRepositoriesOutput struct {
-	CodeRepositorySummaryList []CodeRepositorySummary `json:"CodeRepositorySummaryList,omitempty"`
+	CodeRepositorySummaryList []CodeRepositorySummary `json:"CodeRepositorySummaryList,omitzero"`
 	NextToken                 *string                 `json:"NextToken,omitempty"`
 }
 
@@ -1000,7 +1026,7 @@ type ListCompilationJobsRequest struct {
 }
 
 type ListCompilationJobsResponse struct {
-	CompilationJobSummaries []CompilationJobSummary `json:"CompilationJobSummaries,omitempty"`
+	CompilationJobSummaries []CompilationJobSummary `json:"CompilationJobSummaries,omitzero"`
 	NextToken               *string                 `json:"NextToken,omitempty"`
 }
 
@@ -1049,7 +1075,7 @@ type ListDataQualityJobDefinitionsRequest struct {
 }
 
 type ListDataQualityJobDefinitionsResponse struct {
-	JobDefinitionSummaries []MonitoringJobDefinitionSummary `json:"JobDefinitionSummaries,omitempty"`
+	JobDefinitionSummaries []MonitoringJobDefinitionSummary `json:"JobDefinitionSummaries,omitzero"`
 	NextToken              *string                          `json:"NextToken,omitempty"`
 }
 
@@ -1066,7 +1092,7 @@ type ListDeviceFleetsRequest struct {
 }
 
 type ListDeviceFleetsResponse struct {
-	DeviceFleetSummaries []DeviceFleetSummary `json:"DeviceFleetSummaries,omitempty"`
+	DeviceFleetSummaries []DeviceFleetSummary `json:"DeviceFleetSummaries,omitzero"`
 	NextToken            *string              `json:"NextToken,omitempty"`
 }
 
@@ -1079,7 +1105,7 @@ type ListDevicesRequest struct {
 }
 
 type ListDevicesResponse struct {
-	DeviceSummaries []DeviceSummary `json:"DeviceSummaries,omitempty"`
+	DeviceSummaries []DeviceSummary `json:"DeviceSummaries,omitzero"`
 	NextToken       *string         `json:"NextToken,omitempty"`
 }
 
@@ -1107,7 +1133,7 @@ type ListEdgeDeploymentPlansRequest struct {
 }
 
 type ListEdgeDeploymentPlansResponse struct {
-	EdgeDeploymentPlanSummaries []EdgeDeploymentPlanSummary `json:"EdgeDeploymentPlanSummaries,omitempty"`
+	EdgeDeploymentPlanSummaries []EdgeDeploymentPlanSummary `json:"EdgeDeploymentPlanSummaries,omitzero"`
 	NextToken                   *string                     `json:"NextToken,omitempty"`
 }
 
@@ -1126,7 +1152,7 @@ type ListEdgePackagingJobsRequest struct {
 }
 
 type ListEdgePackagingJobsResponse struct {
-	EdgePackagingJobSummaries []EdgePackagingJobSummary `json:"EdgePackagingJobSummaries,omitempty"`
+	EdgePackagingJobSummaries []EdgePackagingJobSummary `json:"EdgePackagingJobSummaries,omitzero"`
 	NextToken                 *string                   `json:"NextToken,omitempty"`
 }
 
@@ -1141,7 +1167,7 @@ type ListEndpointConfigsInput struct {
 }
 
 type ListEndpointConfigsOutput struct {
-	EndpointConfigs []EndpointConfigSummary `json:"EndpointConfigs,omitempty"`
+	EndpointConfigs []EndpointConfigSummary `json:"EndpointConfigs,omitzero"`
 	NextToken       *string                 `json:"NextToken,omitempty"`
 }
 
@@ -1159,7 +1185,7 @@ type ListEndpointsInput struct {
 }
 
 type ListEndpointsOutput struct {
-	Endpoints []EndpointSummary `json:"Endpoints,omitempty"`
+	Endpoints []EndpointSummary `json:"Endpoints,omitzero"`
 	NextToken *string           `json:"NextToken,omitempty"`
 }
 
@@ -1190,7 +1216,7 @@ type ListFeatureGroupsRequest struct {
 }
 
 type ListFeatureGroupsResponse struct {
-	FeatureGroupSummaries []FeatureGroupSummary `json:"FeatureGroupSummaries,omitempty"`
+	FeatureGroupSummaries []FeatureGroupSummary `json:"FeatureGroupSummaries,omitzero"`
 	NextToken             *string               `json:"NextToken,omitempty"`
 }
 
@@ -1203,7 +1229,7 @@ type ListFlowDefinitionsRequest struct {
 }
 
 type ListFlowDefinitionsResponse struct {
-	FlowDefinitionSummaries []FlowDefinitionSummary `json:"FlowDefinitionSummaries,omitempty"`
+	FlowDefinitionSummaries []FlowDefinitionSummary `json:"FlowDefinitionSummaries,omitzero"`
 	NextToken               *string                 `json:"NextToken,omitempty"`
 }
 
@@ -1234,7 +1260,7 @@ type ListHubContentVersionsRequest struct {
 }
 
 type ListHubContentVersionsResponse struct {
-	HubContentSummaries []HubContentInfo `json:"HubContentSummaries,omitempty"`
+	HubContentSummaries []HubContentInfo `json:"HubContentSummaries,omitzero"`
 	NextToken           *string          `json:"NextToken,omitempty"`
 }
 
@@ -1252,7 +1278,7 @@ type ListHubContentsRequest struct {
 }
 
 type ListHubContentsResponse struct {
-	HubContentSummaries []HubContentInfo `json:"HubContentSummaries,omitempty"`
+	HubContentSummaries []HubContentInfo `json:"HubContentSummaries,omitzero"`
 	NextToken           *string          `json:"NextToken,omitempty"`
 }
 
@@ -1269,7 +1295,7 @@ type ListHubsRequest struct {
 }
 
 type ListHubsResponse struct {
-	HubSummaries []HubInfo `json:"HubSummaries,omitempty"`
+	HubSummaries []HubInfo `json:"HubSummaries,omitzero"`
 	NextToken    *string   `json:"NextToken,omitempty"`
 }
 
@@ -1282,7 +1308,7 @@ type ListHumanTaskUisRequest struct {
 }
 
 type ListHumanTaskUisResponse struct {
-	HumanTaskUiSummaries []HumanTaskUiSummary `json:"HumanTaskUiSummaries,omitempty"`
+	HumanTaskUiSummaries []HumanTaskUiSummary `json:"HumanTaskUiSummaries,omitzero"`
 	NextToken            *string              `json:"NextToken,omitempty"`
 }
 
@@ -1300,7 +1326,7 @@ type ListHyperParameterTuningJobsRequest struct {
 }
 
 type ListHyperParameterTuningJobsResponse struct {
-	HyperParameterTuningJobSummaries []HyperParameterTuningJobSummary `json:"HyperParameterTuningJobSummaries,omitempty"`
+	HyperParameterTuningJobSummaries []HyperParameterTuningJobSummary `json:"HyperParameterTuningJobSummaries,omitzero"`
 	NextToken                        *string                          `json:"NextToken,omitempty"`
 }
 
@@ -1354,7 +1380,7 @@ type ListInferenceComponentsInput struct {
 }
 
 type ListInferenceComponentsOutput struct {
-	InferenceComponents []InferenceComponentSummary `json:"InferenceComponents,omitempty"`
+	InferenceComponents []InferenceComponentSummary `json:"InferenceComponents,omitzero"`
 	NextToken           *string                     `json:"NextToken,omitempty"`
 }
 
@@ -1406,7 +1432,7 @@ type ListInferenceRecommendationsJobsRequest struct {
 }
 
 type ListInferenceRecommendationsJobsResponse struct {
-	InferenceRecommendationsJobs []InferenceRecommendationsJob `json:"InferenceRecommendationsJobs,omitempty"`
+	InferenceRecommendationsJobs []InferenceRecommendationsJob `json:"InferenceRecommendationsJobs,omitzero"`
 	NextToken                    *string                       `json:"NextToken,omitempty"`
 }
 
@@ -1416,7 +1442,7 @@ type ListInferenceRoutersInput struct {
 }
 
 type ListInferenceRoutersOutput struct {
-	InferenceRouters []InferenceRouterSummary `json:"InferenceRouters,omitempty"`
+	InferenceRouters []InferenceRouterSummary `json:"InferenceRouters,omitzero"`
 	NextToken        *string                  `json:"NextToken,omitempty"`
 }
 
@@ -1427,7 +1453,7 @@ type ListJobSchemaVersionsRequest struct {
 }
 
 type ListJobSchemaVersionsResponse struct {
-	JobConfigSchemas []JobConfigSchemaVersionSummary `json:"JobConfigSchemas,omitempty"`
+	JobConfigSchemas []JobConfigSchemaVersionSummary `json:"JobConfigSchemas,omitzero"`
 	NextToken        *string                         `json:"NextToken,omitempty"`
 }
 
@@ -1446,7 +1472,7 @@ type ListJobsRequest struct {
 }
 
 type ListJobsResponse struct {
-	JobSummaries []JobSummary `json:"JobSummaries,omitempty"`
+	JobSummaries []JobSummary `json:"JobSummaries,omitzero"`
 	NextToken    *string      `json:"NextToken,omitempty"`
 }
 
@@ -1462,7 +1488,7 @@ type ListLabelingJobsForWorkteamRequest struct {
 }
 
 type ListLabelingJobsForWorkteamResponse struct {
-	LabelingJobSummaryList []LabelingJobForWorkteamSummary `json:"LabelingJobSummaryList,omitempty"`
+	LabelingJobSummaryList []LabelingJobForWorkteamSummary `json:"LabelingJobSummaryList,omitzero"`
 	NextToken              *string                         `json:"NextToken,omitempty"`
 }
 
@@ -1544,7 +1570,7 @@ type ListModelBiasJobDefinitionsRequest struct {
 }
 
 type ListModelBiasJobDefinitionsResponse struct {
-	JobDefinitionSummaries []MonitoringJobDefinitionSummary `json:"JobDefinitionSummaries,omitempty"`
+	JobDefinitionSummaries []MonitoringJobDefinitionSummary `json:"JobDefinitionSummaries,omitzero"`
 	NextToken              *string                          `json:"NextToken,omitempty"`
 }
 
@@ -1562,7 +1588,7 @@ type ListModelCardExportJobsRequest struct {
 }
 
 type ListModelCardExportJobsResponse struct {
-	ModelCardExportJobSummaries []ModelCardExportJobSummary `json:"ModelCardExportJobSummaries,omitempty"`
+	ModelCardExportJobSummaries []ModelCardExportJobSummary `json:"ModelCardExportJobSummaries,omitzero"`
 	NextToken                   *string                     `json:"NextToken,omitempty"`
 }
 
@@ -1578,7 +1604,7 @@ type ListModelCardVersionsRequest struct {
 }
 
 type ListModelCardVersionsResponse struct {
-	ModelCardVersionSummaryList []ModelCardVersionSummary `json:"ModelCardVersionSummaryList,omitempty"`
+	ModelCardVersionSummaryList []ModelCardVersionSummary `json:"ModelCardVersionSummaryList,omitzero"`
 	NextToken                   *string                   `json:"NextToken,omitempty"`
 }
 
@@ -1594,7 +1620,7 @@ type ListModelCardsRequest struct {
 }
 
 type ListModelCardsResponse struct {
-	ModelCardSummaries []ModelCardSummary `json:"ModelCardSummaries,omitempty"`
+	ModelCardSummaries []ModelCardSummary `json:"ModelCardSummaries,omitzero"`
 	NextToken          *string            `json:"NextToken,omitempty"`
 }
 
@@ -1610,7 +1636,7 @@ type ListModelExplainabilityJobDefinitionsRequest struct {
 }
 
 type ListModelExplainabilityJobDefinitionsResponse struct {
-	JobDefinitionSummaries []MonitoringJobDefinitionSummary `json:"JobDefinitionSummaries,omitempty"`
+	JobDefinitionSummaries []MonitoringJobDefinitionSummary `json:"JobDefinitionSummaries,omitzero"`
 	NextToken              *string                          `json:"NextToken,omitempty"`
 }
 
@@ -1621,7 +1647,7 @@ type ListModelMetadataRequest struct {
 }
 
 type ListModelMetadataResponse struct {
-	ModelMetadataSummaries []ModelMetadataSummary `json:"ModelMetadataSummaries,omitempty"`
+	ModelMetadataSummaries []ModelMetadataSummary `json:"ModelMetadataSummaries,omitzero"`
 	NextToken              *string                `json:"NextToken,omitempty"`
 }
 
@@ -1637,7 +1663,7 @@ type ListModelPackageGroupsInput struct {
 }
 
 type ListModelPackageGroupsOutput struct {
-	ModelPackageGroupSummaryList []ModelPackageGroupSummary `json:"ModelPackageGroupSummaryList,omitempty"`
+	ModelPackageGroupSummaryList []ModelPackageGroupSummary `json:"ModelPackageGroupSummaryList,omitzero"`
 	NextToken                    *string                    `json:"NextToken,omitempty"`
 }
 
@@ -1655,7 +1681,7 @@ type ListModelPackagesInput struct {
 }
 
 type ListModelPackagesOutput struct {
-	ModelPackageSummaryList []ModelPackageSummary `json:"ModelPackageSummaryList,omitempty"`
+	ModelPackageSummaryList []ModelPackageSummary `json:"ModelPackageSummaryList,omitzero"`
 	NextToken               *string               `json:"NextToken,omitempty"`
 }
 
@@ -1671,7 +1697,7 @@ type ListModelQualityJobDefinitionsRequest struct {
 }
 
 type ListModelQualityJobDefinitionsResponse struct {
-	JobDefinitionSummaries []MonitoringJobDefinitionSummary `json:"JobDefinitionSummaries,omitempty"`
+	JobDefinitionSummaries []MonitoringJobDefinitionSummary `json:"JobDefinitionSummaries,omitzero"`
 	NextToken              *string                          `json:"NextToken,omitempty"`
 }
 
@@ -1686,7 +1712,7 @@ type ListModelsInput struct {
 }
 
 type ListModelsOutput struct {
-	Models    []ModelSummary `json:"Models,omitempty"`
+	Models    []ModelSummary `json:"Models,omitzero"`
 	NextToken *string        `json:"NextToken,omitempty"`
 }
 
@@ -1737,7 +1763,7 @@ type ListMonitoringExecutionsRequest struct {
 }
 
 type ListMonitoringExecutionsResponse struct {
-	MonitoringExecutionSummaries []MonitoringExecutionSummary `json:"MonitoringExecutionSummaries,omitempty"`
+	MonitoringExecutionSummaries []MonitoringExecutionSummary `json:"MonitoringExecutionSummaries,omitzero"`
 	NextToken                    *string                      `json:"NextToken,omitempty"`
 }
 
@@ -1758,7 +1784,7 @@ type ListMonitoringSchedulesRequest struct {
 }
 
 type ListMonitoringSchedulesResponse struct {
-	MonitoringScheduleSummaries []MonitoringScheduleSummary `json:"MonitoringScheduleSummaries,omitempty"`
+	MonitoringScheduleSummaries []MonitoringScheduleSummary `json:"MonitoringScheduleSummaries,omitzero"`
 	NextToken                   *string                     `json:"NextToken,omitempty"`
 }
 
@@ -1816,7 +1842,7 @@ type ListOptimizationJobsRequest struct {
 
 type ListOptimizationJobsResponse struct {
 	NextToken                *string                  `json:"NextToken,omitempty"`
-	OptimizationJobSummaries []OptimizationJobSummary `json:"OptimizationJobSummaries,omitempty"`
+	OptimizationJobSummaries []OptimizationJobSummary `json:"OptimizationJobSummaries,omitzero"`
 }
 
 type ListPartnerAppsRequest struct {
@@ -1913,7 +1939,7 @@ type ListProcessingJobsRequest struct {
 
 type ListProcessingJobsResponse struct {
 	NextToken              *string                `json:"NextToken,omitempty"`
-	ProcessingJobSummaries []ProcessingJobSummary `json:"ProcessingJobSummaries,omitempty"`
+	ProcessingJobSummaries []ProcessingJobSummary `json:"ProcessingJobSummaries,omitzero"`
 }
 
 type ListProjectsInput struct {
@@ -1928,7 +1954,7 @@ type ListProjectsInput struct {
 
 type ListProjectsOutput struct {
 	NextToken          *string          `json:"NextToken,omitempty"`
-	ProjectSummaryList []ProjectSummary `json:"ProjectSummaryList,omitempty"`
+	ProjectSummaryList []ProjectSummary `json:"ProjectSummaryList,omitzero"`
 }
 
 type ListQueuesRequest struct {
@@ -1951,7 +1977,7 @@ type ListRecordsRequest struct {
 
 type ListRecordsResponse struct {
 	NextToken         *string  `json:"NextToken,omitempty"`
-	RecordIdentifiers []string `json:"RecordIdentifiers,omitempty"`
+	RecordIdentifiers []string `json:"RecordIdentifiers,omitzero"`
 }
 
 type ListResourceCatalogsRequest struct {
@@ -1992,7 +2018,7 @@ type ListStageDevicesRequest struct {
 }
 
 type ListStageDevicesResponse struct {
-	DeviceDeploymentSummaries []DeviceDeploymentSummary `json:"DeviceDeploymentSummaries,omitempty"`
+	DeviceDeploymentSummaries []DeviceDeploymentSummary `json:"DeviceDeploymentSummaries,omitzero"`
 	NextToken                 *string                   `json:"NextToken,omitempty"`
 }
 
@@ -2022,7 +2048,7 @@ type ListSubscribedWorkteamsRequest struct {
 
 type ListSubscribedWorkteamsResponse struct {
 	NextToken           *string              `json:"NextToken,omitempty"`
-	SubscribedWorkteams []SubscribedWorkteam `json:"SubscribedWorkteams,omitempty"`
+	SubscribedWorkteams []SubscribedWorkteam `json:"SubscribedWorkteams,omitzero"`
 }
 
 type ListTagsInput struct {
@@ -2047,7 +2073,7 @@ type ListTrainingJobsForHyperParameterTuningJobRequest struct {
 
 type ListTrainingJobsForHyperParameterTuningJobResponse struct {
 	NextToken            *string                            `json:"NextToken,omitempty"`
-	TrainingJobSummaries []HyperParameterTrainingJobSummary `json:"TrainingJobSummaries,omitempty"`
+	TrainingJobSummaries []HyperParameterTrainingJobSummary `json:"TrainingJobSummaries,omitzero"`
 }
 
 type ListTrainingJobsRequest struct {
@@ -2067,7 +2093,7 @@ type ListTrainingJobsRequest struct {
 
 type ListTrainingJobsResponse struct {
 	NextToken            *string              `json:"NextToken,omitempty"`
-	TrainingJobSummaries []TrainingJobSummary `json:"TrainingJobSummaries,omitempty"`
+	TrainingJobSummaries []TrainingJobSummary `json:"TrainingJobSummaries,omitzero"`
 }
 
 type ListTrainingPlansRequest struct {
@@ -2082,7 +2108,7 @@ type ListTrainingPlansRequest struct {
 
 type ListTrainingPlansResponse struct {
 	NextToken             *string               `json:"NextToken,omitempty"`
-	TrainingPlanSummaries []TrainingPlanSummary `json:"TrainingPlanSummaries,omitempty"`
+	TrainingPlanSummaries []TrainingPlanSummary `json:"TrainingPlanSummaries,omitzero"`
 }
 
 type ListTrainingSessionsRequest struct {
@@ -2114,7 +2140,7 @@ type ListTransformJobsRequest struct {
 
 type ListTransformJobsResponse struct {
 	NextToken             *string               `json:"NextToken,omitempty"`
-	TransformJobSummaries []TransformJobSummary `json:"TransformJobSummaries,omitempty"`
+	TransformJobSummaries []TransformJobSummary `json:"TransformJobSummaries,omitzero"`
 }
 
 type ListTrialComponentsRequest struct {
@@ -2158,7 +2184,7 @@ type ListUltraServersByReservedCapacityRequest struct {
 
 type ListUltraServersByReservedCapacityResponse struct {
 	NextToken    *string       `json:"NextToken,omitempty"`
-	UltraServers []UltraServer `json:"UltraServers,omitempty"`
+	UltraServers []UltraServer `json:"UltraServers,omitzero"`
 }
 
 type ListUserProfilesRequest struct {
@@ -2185,7 +2211,7 @@ type ListWorkforcesRequest struct {
 
 type ListWorkforcesResponse struct {
 	NextToken  *string     `json:"NextToken,omitempty"`
-	Workforces []Workforce `json:"Workforces,omitempty"`
+	Workforces []Workforce `json:"Workforces,omitzero"`
 }
 
 type ListWorkteamsRequest struct {
@@ -2198,7 +2224,7 @@ type ListWorkteamsRequest struct {
 
 type ListWorkteamsResponse struct {
 	NextToken *string    `json:"NextToken,omitempty"`
-	Workteams []Workteam `json:"Workteams,omitempty"`
+	Workteams []Workteam `json:"Workteams,omitzero"`
 }
 
 type LogGroup struct {
@@ -2308,9 +2334,9 @@ type MetricQuery struct {
 
 type MetricQueryResult struct {
 	Message      *string   `json:"Message,omitempty"`
-	MetricValues []float64 `json:"MetricValues,omitempty"`
+	MetricValues []float64 `json:"MetricValues,omitzero"`
 	Status       *string   `json:"Status,omitempty"`
-	XAxisValues  []int64   `json:"XAxisValues,omitempty"`
+	XAxisValues  []int64   `json:"XAxisValues,omitzero"`
 }
 
 type MetricSpecification struct {
@@ -2687,7 +2713,7 @@ type ModelPackageSecurityConfig struct {
 
 type ModelPackageStatusDetails struct {
 	ImageScanStatuses  []ModelPackageStatusItem `json:"ImageScanStatuses,omitempty"`
-	ValidationStatuses []ModelPackageStatusItem `json:"ValidationStatuses,omitempty"`
+	ValidationStatuses []ModelPackageStatusItem `json:"ValidationStatuses,omitzero"`
 }
 
 type ModelPackageStatusItem struct {
@@ -2715,7 +2741,7 @@ type ModelPackageValidationProfile struct {
 }
 
 type ModelPackageValidationSpecification struct {
-	ValidationProfiles []ModelPackageValidationProfile `json:"ValidationProfiles,omitempty"`
+	ValidationProfiles []ModelPackageValidationProfile `json:"ValidationProfiles,omitzero"`
 	ValidationRole     *string                         `json:"ValidationRole,omitempty"`
 }
 
@@ -2875,7 +2901,7 @@ type MonitoringJobDefinition struct {
 	BaselineConfig             *MonitoringBaselineConfig    `json:"BaselineConfig,omitempty"`
 	Environment                map[string]string            `json:"Environment,omitempty"`
 	MonitoringAppSpecification *MonitoringAppSpecification  `json:"MonitoringAppSpecification,omitempty"`
-	MonitoringInputs           []MonitoringInput            `json:"MonitoringInputs,omitempty"`
+	MonitoringInputs           []MonitoringInput            `json:"MonitoringInputs,omitzero"`
 	MonitoringOutputConfig     *MonitoringOutputConfig      `json:"MonitoringOutputConfig,omitempty"`
 	MonitoringResources        *MonitoringResources         `json:"MonitoringResources,omitempty"`
 	NetworkConfig              *NetworkConfig               `json:"NetworkConfig,omitempty"`
@@ -2906,7 +2932,7 @@ type MonitoringOutput struct {
 
 type MonitoringOutputConfig struct {
 	KmsKeyId          *string            `json:"KmsKeyId,omitempty"`
-	MonitoringOutputs []MonitoringOutput `json:"MonitoringOutputs,omitempty"`
+	MonitoringOutputs []MonitoringOutput `json:"MonitoringOutputs,omitzero"`
 }
 
 type MonitoringParquetDatasetFormat struct {
@@ -2967,12 +2993,12 @@ type MultiModelConfig struct {
 }
 
 type NeoVpcConfig struct {
-	SecurityGroupIds []string `json:"SecurityGroupIds,omitempty"`
-	Subnets          []string `json:"Subnets,omitempty"`
+	SecurityGroupIds []string `json:"SecurityGroupIds,omitzero"`
+	Subnets          []string `json:"Subnets,omitzero"`
 }
 
 type NestedFilters struct {
-	Filters            []Filter `json:"Filters,omitempty"`
+	Filters            []Filter `json:"Filters,omitzero"`
 	NestedPropertyName *string  `json:"NestedPropertyName,omitempty"`
 }
 
@@ -3114,7 +3140,7 @@ type OptimizationJobSummary struct {
 	OptimizationJobName    *string  `json:"OptimizationJobName,omitempty"`
 	OptimizationJobStatus  *string  `json:"OptimizationJobStatus,omitempty"`
 	OptimizationStartTime  *Time    `json:"OptimizationStartTime,omitempty"`
-	OptimizationTypes      []string `json:"OptimizationTypes,omitempty"`
+	OptimizationTypes      []string `json:"OptimizationTypes,omitzero"`
 }
 
 type OptimizationModelAccessConfig struct {
@@ -3130,8 +3156,12 @@ type OptimizationSageMakerModel struct {
 }
 
 type OptimizationVpcConfig struct {
-	SecurityGroupIds []string `json:"SecurityGroupIds,omitempty"`
-	Subnets          []string `json:"Subnets,omitempty"`
+	SecurityGroupIds []string `json:"SecurityGroupIds,omitzero"`
+	Subnets          []string `json:"Subnets,omitzero"`
+}
+
+type OrganizationsDecisionDetail struct {
+	AllowedByOrganizations *bool `json:"AllowedByOrganizations,omitempty"`
 }
 
 type OutputConfig struct {

@@ -18,10 +18,10 @@ type ParameterRange struct {
 }
 
 type ParameterRanges struct {
-	AutoParameters             []AutoParameter             `json:"AutoParameters,omitempty"`
-	CategoricalParameterRanges []CategoricalParameterRange `json:"CategoricalParameterRanges,omitempty"`
-	ContinuousParameterRanges  []ContinuousParameterRange  `json:"ContinuousParameterRanges,omitempty"`
-	IntegerParameterRanges     []IntegerParameterRange     `json:"IntegerParameterRanges,omitempty"`
+	AutoParameters             []AutoParameter             `json:"AutoParameters,omitzero"`
+	CategoricalParameterRanges []CategoricalParameterRange `json:"CategoricalParameterRanges,omitzero"`
+	ContinuousParameterRanges  []ContinuousParameterRange  `json:"ContinuousParameterRanges,omitzero"`
+	IntegerParameterRanges     []IntegerParameterRange     `json:"IntegerParameterRanges,omitzero"`
 }
 
 type Parent struct {
@@ -75,6 +75,10 @@ type PendingProductionVariantSummary struct {
 	RoutingConfig               *ProductionVariantRoutingConfig          `json:"RoutingConfig,omitempty"`
 	VariantName                 *string                                  `json:"VariantName,omitempty"`
 	VariantStatus               []ProductionVariantStatus                `json:"VariantStatus,omitempty"`
+}
+
+type PermissionsBoundaryDecisionDetail struct {
+	AllowedByPermissionsBoundary *bool `json:"AllowedByPermissionsBoundary,omitempty"`
 }
 
 type Phase struct {
@@ -230,6 +234,17 @@ type PolicyDescriptorType struct {
 	Arn *string `json:"arn,omitempty"`
 }
 
+type PolicyIdentifier struct {
+	InlinePolicyIdentifier *InlinePolicyIdentifierType `json:"InlinePolicyIdentifier,omitempty"`
+	PolicyArn              *string                     `json:"PolicyArn,omitempty"`
+	PolicyType             *string                     `json:"PolicyType,omitempty"`
+}
+
+type Position struct {
+	Column *int32 `json:"Column,omitempty"`
+	Line   *int32 `json:"Line,omitempty"`
+}
+
 type PredefinedMetricSpecification struct {
 	PredefinedMetricType *string `json:"PredefinedMetricType,omitempty"`
 }
@@ -324,7 +339,7 @@ type ProcessingOutput struct {
 
 type ProcessingOutputConfig struct {
 	KmsKeyId *string            `json:"KmsKeyId,omitempty"`
-	Outputs  []ProcessingOutput `json:"Outputs,omitempty"`
+	Outputs  []ProcessingOutput `json:"Outputs,omitzero"`
 }
 
 type ProcessingResources struct {
@@ -542,7 +557,7 @@ type PutModelPackageGroupPolicyOutput struct {
 
 type PutRecordRequest struct {
 	FeatureGroupName *string                  `json:"-"`
-	Record           []FeatureValue           `json:"Record,omitempty"`
+	Record           []FeatureValue           `json:"Record,omitzero"`
 	TargetStores     []string                 `json:"TargetStores,omitempty"`
 	TtlDuration      *FeatureStoreTtlDuration `json:"TtlDuration,omitempty"`
 }
@@ -705,8 +720,8 @@ type RecommendationJobStoppingConditions struct {
 }
 
 type RecommendationJobVpcConfig struct {
-	SecurityGroupIds []string `json:"SecurityGroupIds,omitempty"`
-	Subnets          []string `json:"Subnets,omitempty"`
+	SecurityGroupIds []string `json:"SecurityGroupIds,omitzero"`
+	Subnets          []string `json:"Subnets,omitzero"`
 }
 
 type RecommendationMetrics struct {
@@ -733,7 +748,7 @@ type RedshiftDatasetDefinition struct {
 
 type RegisterDevicesRequest struct {
 	DeviceFleetName *string  `json:"DeviceFleetName,omitempty"`
-	Devices         []Device `json:"Devices,omitempty"`
+	Devices         []Device `json:"Devices,omitzero"`
 	Tags            []Tag    `json:"Tags,omitempty"`
 }
 
@@ -757,7 +772,7 @@ type RenderUiTemplateRequest struct {
 }
 
 type RenderUiTemplateResponse struct {
-	Errors          []RenderingError `json:"Errors,omitempty"`
+	Errors          []RenderingError `json:"Errors,omitzero"`
 	RenderedContent *string          `json:"RenderedContent,omitempty"`
 }
 
@@ -863,6 +878,15 @@ type ResourceSpec struct {
 	TrainingPlanArn            *string `json:"TrainingPlanArn,omitempty"`
 }
 
+type ResourceSpecificResult struct {
+	EvalDecisionDetails               map[string]string                  `json:"EvalDecisionDetails,omitempty"`
+	EvalResourceDecision              *string                            `json:"EvalResourceDecision,omitempty"`
+	EvalResourceName                  *string                            `json:"EvalResourceName,omitempty"`
+	MatchedStatements                 []Statement                        `json:"MatchedStatements,omitempty"`
+	MissingContextValues              []string                           `json:"MissingContextValues,omitempty"`
+	PermissionsBoundaryDecisionDetail *PermissionsBoundaryDecisionDetail `json:"PermissionsBoundaryDecisionDetail,omitempty"`
+}
+
 type RetentionPolicy struct {
 	HomeEfsFileSystem *string `json:"HomeEfsFileSystem,omitempty"`
 }
@@ -897,7 +921,7 @@ type Role struct {
 }
 
 type RoleGroupAssignment struct {
-	GroupPatterns []string `json:"GroupPatterns,omitempty"`
+	GroupPatterns []string `json:"GroupPatterns,omitzero"`
 	RoleName      *string  `json:"RoleName,omitempty"`
 }
 
@@ -920,7 +944,7 @@ type RollingUpdatePolicy struct {
 
 type RoutingTarget struct {
 	AsyncInferenceConfig *RoutingTargetAsyncInferenceConfig `json:"AsyncInferenceConfig,omitempty"`
-	Destinations         []Destination                      `json:"Destinations,omitempty"`
+	Destinations         []Destination                      `json:"Destinations,omitzero"`
 	Name                 *string                            `json:"Name,omitempty"`
 	RoutingPreference    *string                            `json:"RoutingPreference,omitempty"`
 }
@@ -1112,7 +1136,7 @@ type SearchTrainingPlanOfferingsRequest struct {
 
 type SearchTrainingPlanOfferingsResponse struct {
 	TrainingPlanExtensionOfferings []TrainingPlanExtensionOffering `json:"TrainingPlanExtensionOfferings,omitempty"`
-	TrainingPlanOfferings          []TrainingPlanOffering          `json:"TrainingPlanOfferings,omitempty"`
+	TrainingPlanOfferings          []TrainingPlanOffering          `json:"TrainingPlanOfferings,omitzero"`
 }
 
 type SearchedLogStream struct {
@@ -1132,7 +1156,7 @@ type SelectedStep struct {
 }
 
 type SelectiveExecutionConfig struct {
-	SelectedSteps              []SelectedStep `json:"SelectedSteps,omitempty"`
+	SelectedSteps              []SelectedStep `json:"SelectedSteps,omitzero"`
 	SourcePipelineExecutionArn *string        `json:"SourcePipelineExecutionArn,omitempty"`
 }
 
@@ -1211,7 +1235,7 @@ type SessionChainingConfig struct {
 }
 
 type ShadowModeConfig struct {
-	ShadowModelVariants    []ShadowModelVariantConfig `json:"ShadowModelVariants,omitempty"`
+	ShadowModelVariants    []ShadowModelVariantConfig `json:"ShadowModelVariants,omitzero"`
 	SourceModelVariantName *string                    `json:"SourceModelVariantName,omitempty"`
 }
 
@@ -1228,6 +1252,28 @@ type SharingSettings struct {
 
 type ShuffleConfig struct {
 	Seed *int64 `json:"Seed,omitempty"`
+}
+
+type SimulatePolicyResponse struct {
+	EvaluationResults []EvaluationResult `json:"EvaluationResults,omitempty"`
+	IsTruncated       *bool              `json:"IsTruncated,omitempty"`
+	Marker            *string            `json:"Marker,omitempty"`
+}
+
+type SimulatePrincipalPolicyRequest struct {
+	ActionNames                        []string           `json:"ActionNames,omitzero"`
+	CallerArn                          *string            `json:"CallerArn,omitempty"`
+	ContextEntries                     []ContextEntry     `json:"ContextEntries,omitempty"`
+	Marker                             *string            `json:"Marker,omitempty"`
+	MaxItems                           *int32             `json:"MaxItems,omitempty"`
+	PermissionsBoundaryPolicyInputList []string           `json:"PermissionsBoundaryPolicyInputList,omitempty"`
+	PolicyExclusionList                []PolicyIdentifier `json:"PolicyExclusionList,omitempty"`
+	PolicyInputList                    []string           `json:"PolicyInputList,omitempty"`
+	PolicySourceArn                    *string            `json:"PolicySourceArn,omitempty"`
+	ResourceArns                       []string           `json:"ResourceArns,omitempty"`
+	ResourceHandlingOption             *string            `json:"ResourceHandlingOption,omitempty"`
+	ResourceOwner                      *string            `json:"ResourceOwner,omitempty"`
+	ResourcePolicy                     *string            `json:"ResourcePolicy,omitempty"`
 }
 
 type SlurmHealthMetadata struct {
@@ -1253,11 +1299,11 @@ type SourceAlgorithm struct {
 }
 
 type SourceAlgorithmSpecification struct {
-	SourceAlgorithms []SourceAlgorithm `json:"SourceAlgorithms,omitempty"`
+	SourceAlgorithms []SourceAlgorithm `json:"SourceAlgorithms,omitzero"`
 }
 
 type SourceIpConfig struct {
-	Cidrs []string `json:"Cidrs,omitempty"`
+	Cidrs []string `json:"Cidrs,omitzero"`
 }
 
 type SourceRoleTemplate struct {
@@ -1334,7 +1380,7 @@ type Stairs struct {
 
 type StartClusterHealthCheckRequest struct {
 	ClusterName                   *string                                 `json:"ClusterName,omitempty"`
-	DeepHealthCheckConfigurations []InstanceGroupHealthCheckConfiguration `json:"DeepHealthCheckConfigurations,omitempty"`
+	DeepHealthCheckConfigurations []InstanceGroupHealthCheckConfiguration `json:"DeepHealthCheckConfigurations,omitzero"`
 }
 
 type StartClusterHealthCheckResponse struct {
@@ -1396,6 +1442,13 @@ type StartSessionResponse struct {
 	SessionId  *string `json:"SessionId,omitempty"`
 	StreamUrl  *string `json:"StreamUrl,omitempty"`
 	TokenValue *string `json:"TokenValue,omitempty"`
+}
+
+type Statement struct {
+	EndPosition      *Position `json:"EndPosition,omitempty"`
+	SourcePolicyId   *string   `json:"SourcePolicyId,omitempty"`
+	SourcePolicyType *string   `json:"SourcePolicyType,omitempty"`
+	StartPosition    *Position `json:"StartPosition,omitempty"`
 }
 
 type StopAIBenchmarkJobRequest struct {
@@ -1749,7 +1802,7 @@ type TrainingJob struct {
 
 type TrainingJobDefinition struct {
 	HyperParameters   map[string]string  `json:"HyperParameters,omitempty"`
-	InputDataConfig   []Channel          `json:"InputDataConfig,omitempty"`
+	InputDataConfig   []Channel          `json:"InputDataConfig,omitzero"`
 	OutputDataConfig  *OutputDataConfig  `json:"OutputDataConfig,omitempty"`
 	ResourceConfig    *ResourceConfig    `json:"ResourceConfig,omitempty"`
 	StoppingCondition *StoppingCondition `json:"StoppingCondition,omitempty"`
@@ -1816,7 +1869,7 @@ type TrainingPlanOffering struct {
 	RequestedEndTimeBefore    *Time                      `json:"RequestedEndTimeBefore,omitempty"`
 	RequestedStartTimeAfter   *Time                      `json:"RequestedStartTimeAfter,omitempty"`
 	ReservedCapacityOfferings []ReservedCapacityOffering `json:"ReservedCapacityOfferings,omitempty"`
-	TargetResources           []string                   `json:"TargetResources,omitempty"`
+	TargetResources           []string                   `json:"TargetResources,omitzero"`
 	TrainingPlanOfferingId    *string                    `json:"TrainingPlanOfferingId,omitempty"`
 	UpfrontFee                *string                    `json:"UpfrontFee,omitempty"`
 }
@@ -1895,10 +1948,10 @@ type TrainingSpecification struct {
 	AdditionalS3DataSource             *AdditionalS3DataSource            `json:"AdditionalS3DataSource,omitempty"`
 	MetricDefinitions                  []MetricDefinition                 `json:"MetricDefinitions,omitempty"`
 	SupportedHyperParameters           []HyperParameterSpecification      `json:"SupportedHyperParameters,omitempty"`
-	SupportedTrainingInstanceTypes     []string                           `json:"SupportedTrainingInstanceTypes,omitempty"`
+	SupportedTrainingInstanceTypes     []string                           `json:"SupportedTrainingInstanceTypes,omitzero"`
 	SupportedTuningJobObjectiveMetrics []HyperParameterTuningJobObjective `json:"SupportedTuningJobObjectiveMetrics,omitempty"`
 	SupportsDistributedTraining        *bool                              `json:"SupportsDistributedTraining,omitempty"`
-	TrainingChannels                   []ChannelSpecification             `json:"TrainingChannels,omitempty"`
+	TrainingChannels                   []ChannelSpecification             `json:"TrainingChannels,omitzero"`
 	TrainingImage                      *string                            `json:"TrainingImage,omitempty"`
 	TrainingImageDigest                *string                            `json:"TrainingImageDigest,omitempty"`
 }
@@ -2309,7 +2362,7 @@ type UpdateDeviceFleetRequest struct {
 
 type UpdateDevicesRequest struct {
 	DeviceFleetName *string  `json:"DeviceFleetName,omitempty"`
-	Devices         []Device `json:"Devices,omitempty"`
+	Devices         []Device `json:"Devices,omitzero"`
 }
 
 type UpdateDomainRequest struct {
@@ -2343,7 +2396,7 @@ type UpdateEndpointOutput struct {
 }
 
 type UpdateEndpointWeightsAndCapacitiesInput struct {
-	DesiredWeightsAndCapacities []DesiredWeightAndCapacity `json:"DesiredWeightsAndCapacities,omitempty"`
+	DesiredWeightsAndCapacities []DesiredWeightAndCapacity `json:"DesiredWeightsAndCapacities,omitzero"`
 	EndpointName                *string                    `json:"EndpointName,omitempty"`
 }
 
@@ -2529,7 +2582,7 @@ type UpdateInferenceExperimentResponse struct {
 
 type UpdateInferenceRouterInput struct {
 	InferenceRouterName *string         `json:"InferenceRouterName,omitempty"`
-	RoutingTargets      []RoutingTarget `json:"RoutingTargets,omitempty"`
+	RoutingTargets      []RoutingTarget `json:"RoutingTargets,omitzero"`
 }
 
 type UpdateInferenceRouterOutput struct {
@@ -2717,7 +2770,7 @@ type UpdateProjectOutput struct {
 
 type UpdateRecordRequest struct {
 	FeatureGroupName              *string                  `json:"-"`
-	Features                      []FeatureValue           `json:"Features,omitempty"`
+	Features                      []FeatureValue           `json:"Features,omitzero"`
 	RecordIdentifierValueAsString *string                  `json:"RecordIdentifierValueAsString,omitempty"`
 	TargetStores                  []string                 `json:"TargetStores,omitempty"`
 	TtlDuration                   *FeatureStoreTtlDuration `json:"TtlDuration,omitempty"`
@@ -2867,8 +2920,8 @@ type VisibilityConditions struct {
 }
 
 type VpcConfig struct {
-	SecurityGroupIds []string `json:"SecurityGroupIds,omitempty"`
-	Subnets          []string `json:"Subnets,omitempty"`
+	SecurityGroupIds []string `json:"SecurityGroupIds,omitzero"`
+	Subnets          []string `json:"Subnets,omitzero"`
 }
 
 type VpcConfigResponse struct {
@@ -2910,8 +2963,8 @@ type WorkforceVpcConfigRequest struct {
 }
 
 type WorkforceVpcConfigResponse struct {
-	SecurityGroupIds []string `json:"SecurityGroupIds,omitempty"`
-	Subnets          []string `json:"Subnets,omitempty"`
+	SecurityGroupIds []string `json:"SecurityGroupIds,omitzero"`
+	Subnets          []string `json:"Subnets,omitzero"`
 	VpcEndpointId    *string  `json:"VpcEndpointId,omitempty"`
 	VpcId            *string  `json:"VpcId,omitempty"`
 }
@@ -2929,7 +2982,7 @@ type Workteam struct {
 	CreateDate                *Time                      `json:"CreateDate,omitempty"`
 	Description               *string                    `json:"Description,omitempty"`
 	LastUpdatedDate           *Time                      `json:"LastUpdatedDate,omitempty"`
-	MemberDefinitions         []MemberDefinition         `json:"MemberDefinitions,omitempty"`
+	MemberDefinitions         []MemberDefinition         `json:"MemberDefinitions,omitzero"`
 	NotificationConfiguration *NotificationConfiguration `json:"NotificationConfiguration,omitempty"`
 	ProductListingIds         []string                   `json:"ProductListingIds,omitempty"`
 	SubDomain                 *string                    `json:"SubDomain,omitempty"`

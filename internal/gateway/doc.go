@@ -4,8 +4,8 @@
 //
 // Always: what is sent to a host of AWS's never leaves the machine. The authority's key is made once for a data folder, is readable by its owner
 // only and never shown to a job, and the authority may speak for AWS's names only. No tunnel leads to link-local addresses, where clouds hand out
-// credentials, and none leads from a job to the machine's own loopback. Who may use the proxy is decided before anything is dialled. Every
-// connection has an owner that Stop waits for.
+// credentials, and none leads from a job to the machine's own loopback. A client on another machine needs a key pair of the server's before
+// anything is dialled for it. Every connection has an owner that Stop waits for.
 //
 // To change which names are the server's, see Config.Ours; to change how the outside is reached, dial.go.
 package gateway

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"sync"
 	"time"
@@ -21,7 +22,7 @@ type Config struct {
 	Next http.Handler
 	// Ours says whether a host, with or without a port, is this server's to answer for. It must be given.
 	Ours func(host string) bool
-	// Authorize says whether a user of the proxy may use it, by the name and password of Proxy-Authorization. Defaults to whoever can connect.
+	// Authorize says whether a client on another machine may use the proxy, by the name and password of Proxy-Authorization. Defaults to none.
 	Authorize func(ctx context.Context, user, password string) bool
 	// Upstream is the proxy by which the outside is reached. Defaults to what the process's environment says.
 	Upstream func(*http.Request) (*url.URL, error)
@@ -142,12 +143,22 @@ func ofJob(r *http.Request) bool {
 }
 
 func (g *Gateway) authorized(r *http.Request) bool {
-	if g.Authorize == nil || ofJob(r) { // the socket is its owner's
+	if ofJob(r) || ofThisMachine(r) {
 		return true
 	}
 	asked := http.Request{Header: http.Header{"Authorization": r.Header["Proxy-Authorization"]}}
 	user, password, ok := asked.BasicAuth()
-	return ok && g.Authorize(r.Context(), user, password)
+	return ok && g.Authorize != nil && g.Authorize(r.Context(), user, password)
+}
+
+// ofThisMachine says whether a client's connection both comes from and leads to this machine.
+func ofThisMachine(r *http.Request) bool {
+	from, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return false
+	}
+	to, _ := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr)
+	return from.Addr().Unmap().IsLoopback() || to != nil && from.Addr().Unmap() == to.AddrPort().Addr().Unmap()
 }
 
 func (g *Gateway) outletOf(r *http.Request) *outlet {

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/pem"
 	"fmt"
 	"io"
@@ -140,19 +141,21 @@ func TestEverythingElseIsTunnelledUntouched(t *testing.T) {
 	plain := httptest.NewServer(http.HandlerFunc(echo))
 	defer plain.Close()
 	var proxied atomic.Int32
-	upstream := start(t, func(c *gateway.Config) {
-		c.Authorize = func(_ context.Context, user, password string) bool {
+	upstream := start(t, nil)
+	counting := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Proxy-Authorization") == "Basic "+base64.StdEncoding.EncodeToString([]byte("me:secret")) {
 			proxied.Add(1)
-			return user == "me" && password == "secret"
 		}
-	})
+		upstream.ServeHTTP(w, r)
+	}))
+	defer counting.Close()
 	for name, change := range map[string]func(*gateway.Config){
 		"directly": nil,
 		"through a proxy": func(c *gateway.Config) {
 			c.Upstream = func(*http.Request) (*url.URL, error) {
-				u := *upstream.url
+				u, err := url.Parse(counting.URL)
 				u.User = url.UserPassword("me", "secret")
-				return &u, nil
+				return u, err
 			}
 		},
 	} {
@@ -278,27 +281,51 @@ func TestWhereNoTunnelLeads(t *testing.T) {
 	}
 }
 
-func TestWhoMayUseTheProxy(t *testing.T) {
+func TestOthersNeedTheKey(t *testing.T) {
 	t.Parallel()
 	e := start(t, func(c *gateway.Config) {
 		c.Authorize = func(_ context.Context, user, password string) bool {
 			return user == "key" && password == "sec/ret+:token"
 		}
 	})
-	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.Header) }))
-	defer other.Close()
-	for user, want := range map[*url.Userinfo]int{nil: 407, url.UserPassword("key", "wrong"): 407, url.UserPassword("key", "sec/ret+:token"): 200} {
-		e.url.User = user
-		for _, target := range []string{other.URL, "http://sts.amazonaws.com", "https://sts.amazonaws.com"} {
-			code, body := get(t, e.client(t), target)
-			if code != want && (code != 0 || want != 407 || !strings.Contains(body, "Proxy Authentication Required")) || strings.Contains(body, "Proxy-") {
-				t.Errorf("%v to %s: %d %s, want %d", user, target, code, body, want)
-			}
+	closed := start(t, nil)
+	ask := func(g *gateway.Gateway, method, target, from, user, password string) (int, string) {
+		r := httptest.NewRequest(method, target, nil)
+		r.RemoteAddr = from
+		if user != "" {
+			r.SetBasicAuth(user, password)
+			r.Header["Proxy-Authorization"] = r.Header["Authorization"]
+			r.Header.Del("Authorization")
 		}
+		w := httptest.NewRecorder()
+		g.ServeHTTP(w, r)
+		return w.Code, w.Body.String()
 	}
-	e.url.User = nil
-	if code, _ := get(t, http.DefaultClient, e.url.String()); code != 200 {
-		t.Errorf("a request that is none for a proxy gets %d", code)
+	const here, there = "127.0.0.1:5", "192.0.2.1:5"
+	for _, c := range []struct {
+		g                            *gateway.Gateway
+		method, target, from, secret string
+		want                         int
+	}{
+		{e.Gateway, "GET", "http://sts.amazonaws.com/", here, "", 200},
+		{e.Gateway, "GET", "http://sts.amazonaws.com/", "[::ffff:127.0.0.1]:5", "", 200},
+		{e.Gateway, "GET", "http://sts.amazonaws.com/", there, "", 407},
+		{e.Gateway, "GET", "http://sts.amazonaws.com/", there, "wrong", 407},
+		{e.Gateway, "GET", "http://sts.amazonaws.com/", there, "sec/ret+:token", 200},
+		{e.Gateway, "GET", "http://no-such-host.invalid/", there, "", 407},
+		{e.Gateway, "CONNECT", "sts.amazonaws.com:443", there, "", 407},
+		{e.Gateway, "CONNECT", "no-such-host.invalid:443", there, "", 407},
+		{e.Gateway, "CONNECT", "no-such-host.invalid:443", there, "sec/ret+:token", 502},
+		{e.Gateway, "GET", "/healthz", there, "", 200}, // a request that is none for a proxy
+		{closed.Gateway, "GET", "http://sts.amazonaws.com/", there, "any", 407},
+	} {
+		user := "key"
+		if c.secret == "" {
+			user = ""
+		}
+		if code, body := ask(c.g, c.method, c.target, c.from, user, c.secret); code != c.want {
+			t.Errorf("%s %s from %s with %q: %d %s, want %d", c.method, c.target, c.from, c.secret, code, body, c.want)
+		}
 	}
 	e.connect(t, "unix", e.socket, "sts.amazonaws.com:443", "200 ")
 }

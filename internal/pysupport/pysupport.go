@@ -17,6 +17,9 @@ var tree embed.FS
 // ServerModule is what `python -m` starts to serve a model; its argument is the image family.
 const ServerModule = "mobula_serving"
 
+// XGBoostModule is what `python -m` starts to train as the XGBoost image does without a script.
+const XGBoostModule = "mobula_training.xgboost_algorithm"
+
 // Install writes the tree into a folder of its own below root, unless it is there, and returns that folder, which is for PYTHONPATH.
 // Its name follows from the contents, so several versions of the program may share a root. It may be called at the same time by several.
 func Install(root string) (string, error) {

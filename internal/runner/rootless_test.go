@@ -18,7 +18,7 @@ import (
 // TestUserNamespace is the namespace runner as an unprivileged user has it, with root's access to files.
 func TestUserNamespace(t *testing.T) {
 	runnertest.Setenv(t)
-	r, choice, err := runner.Choose(t.Context(), runner.Namespace, runner.Options{UserNamespace: true})
+	r, choice, err := runner.Choose(t.Context(), runner.Namespace, runner.Options{UserNamespace: true, Outside: runnertest.Outside(t)})
 	if err != nil {
 		t.Fatal(err)
 	}

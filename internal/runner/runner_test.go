@@ -11,7 +11,7 @@ func TestMain(m *testing.M) { runnertest.Main(m) }
 
 func TestNamespace(t *testing.T) {
 	runnertest.Setenv(t)
-	r, choice, err := runner.Choose(t.Context(), runner.Auto, runner.Options{})
+	r, choice, err := runner.Choose(t.Context(), runner.Auto, runner.Options{Outside: runnertest.Outside(t)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -23,7 +23,7 @@ func TestNamespace(t *testing.T) {
 
 func TestPlain(t *testing.T) {
 	runnertest.Setenv(t)
-	r, _, err := runner.Choose(t.Context(), runner.Plain, runner.Options{PlatformAddr: "127.0.0.1:47633"})
+	r, _, err := runner.Choose(t.Context(), runner.Plain, runner.Options{PlatformAddr: "127.0.0.1:47633", Outside: runnertest.Outside(t)})
 	if err != nil {
 		t.Fatal(err)
 	}

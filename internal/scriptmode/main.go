@@ -28,7 +28,7 @@ const MLDirVariable = "MOBULA_ML_DIR"
 
 // Main runs the process that args, which is os.Args, ask for, and exits with its status. It returns false where they ask for none.
 func Main(args []string) (handled bool) {
-	if len(args) != 3 || args[1] != Command || args[2] != TrainCommand {
+	if len(args) < 3 || args[1] != Command || args[2] != TrainCommand && args[2] != PipesCommand {
 		return false
 	}
 	ml := os.Getenv(MLDirVariable)
@@ -36,7 +36,12 @@ func Main(args []string) (handled bool) {
 		ml = "/opt/ml"
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
-	code := Train(ctx, ml, os.Stdout, os.Stderr)
+	code := 0
+	if args[2] == TrainCommand {
+		code = Train(ctx, ml, os.Stdout, os.Stderr)
+	} else {
+		code = runPipes(ctx, ml, args[3:], os.Stdout, os.Stderr)
+	}
 	stop()
 	os.Exit(code)
 	return true

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/subtle"
 	"net"
-	"net/url"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -18,12 +17,8 @@ func GatewayDir(data string) string { return filepath.Join(data, "gateway") }
 
 // openGateway makes the proxy that stands before the wire. It is the server's own address that clients use as their proxy, too.
 func (s *Server) openGateway(listen *net.TCPAddr) (err error) {
-	c := gateway.Config{Dir: GatewayDir(s.Data), Next: s.handler, World: s.World, Log: s.Log,
-		Ours: func(host string) bool { return wire.AWSHost(host) || isAddress(host, listen) }}
-	if !listen.IP.IsLoopback() {
-		c.Authorize = s.mayUseProxy
-	}
-	s.gateway, err = gateway.New(c)
+	s.gateway, err = gateway.New(gateway.Config{Dir: GatewayDir(s.Data), Next: s.handler, Authorize: s.mayUseProxy, World: s.World, Log: s.Log,
+		Ours: func(host string) bool { return wire.AWSHost(host) || isAddress(host, listen) }})
 	return err
 }
 
@@ -34,16 +29,13 @@ func (s *Server) mayUseProxy(ctx context.Context, user, password string) bool {
 	return err == nil && subtle.ConstantTimeCompare([]byte(secret), []byte(want)) == 1
 }
 
-// proxyURL is the server as a proxy, with what it wants to know of a client where it can be reached from elsewhere.
-func (s *Server) proxyURL() string {
-	u, err := url.Parse(s.URL)
-	if err != nil {
-		return ""
+// proxyURL is the server as a proxy for clients on this machine.
+func proxyURL(listen *net.TCPAddr) string {
+	host := listen.IP.String()
+	if listen.IP.IsUnspecified() {
+		host = "127.0.0.1"
 	}
-	if ip := net.ParseIP(u.Hostname()); ip == nil || !ip.IsLoopback() {
-		u.User = url.UserPassword(s.keys.Root.AccessKeyID, s.keys.Root.SecretAccessKey)
-	}
-	return u.String()
+	return "http://" + net.JoinHostPort(host, strconv.Itoa(listen.Port))
 }
 
 // isAddress says whether host:port is what a server listens at, by one of this machine's own names for it.

@@ -11,6 +11,8 @@ import (
 	"github.com/mobula-ml/mobula/internal/object"
 	"github.com/mobula-ml/mobula/internal/platform/account"
 	"github.com/mobula-ml/mobula/internal/platform/endpoints"
+	"github.com/mobula-ml/mobula/internal/platform/endpoints/serving"
+	"github.com/mobula-ml/mobula/internal/platform/endpoints/transform"
 	"github.com/mobula-ml/mobula/internal/platform/experiments"
 	"github.com/mobula-ml/mobula/internal/platform/featurestore"
 	"github.com/mobula-ml/mobula/internal/platform/functions"
@@ -23,6 +25,7 @@ import (
 	"github.com/mobula-ml/mobula/internal/platform/search"
 	"github.com/mobula-ml/mobula/internal/platform/tuning"
 	"github.com/mobula-ml/mobula/internal/pyenv"
+	"github.com/mobula-ml/mobula/internal/pysupport"
 	"github.com/mobula-ml/mobula/internal/wire"
 	"github.com/mobula-ml/mobula/xgboost"
 )
@@ -34,6 +37,7 @@ type rooms struct {
 	experiments *experiments.Service
 	pipelines   *pipelines.Service
 	endpoints   *endpoints.Service
+	transform   *transform.Service
 	lineage     *lineage.Service
 	all         []any
 }
@@ -50,25 +54,28 @@ func (s *Server) openRooms(ctx context.Context, later func(func())) (err error) 
 	if s.python, err = pyenv.Open(pyenv.Options{Dir: s.Cache, Table: filepath.Join(s.Data, "runtimes.toml"), World: s.World}); err != nil {
 		return err
 	}
+	support, err := pysupport.Install(filepath.Join(s.Data, "pysupport"))
+	if err != nil {
+		return err
+	}
 	library, err := xgboost.LibraryPath()
 	if err != nil {
 		s.Log.Warn("the built-in XGBoost image cannot train", "error", err)
 	}
-	r.jobs = jobs.New(jobs.Deps{DB: s.db, Engine: s.engine, Objects: objects, Keys: s.keys, Runner: s.runner, Python: s.python, World: s.World, Log: s.Log,
+	r.experiments = experiments.New(experiments.Deps{DB: s.db, World: s.World, Log: s.Log})
+	r.jobs = jobs.New(jobs.Deps{DB: s.db, Series: r.experiments, Engine: s.engine, Objects: objects, Keys: s.keys, Runner: s.runner, Python: s.python, Support: support, World: s.World, Log: s.Log,
 		Dir: filepath.Join(s.Data, "jobs"), LogDir: s.logDir(), Socket: s.socket, Library: library, CPUs: s.CPUs, MemoryMiB: s.MemoryMiB})
 	trials := tuning.New(tuning.Deps{DB: s.db, Engine: s.engine, World: s.World, Log: s.Log, Jobs: r.jobs})
 	models := registry.New(registry.Deps{DB: s.db, Objects: objects, World: s.World})
-	r.experiments = experiments.New(experiments.Deps{DB: s.db, World: s.World, Log: s.Log})
-	r.endpoints = endpoints.New(endpoints.Deps{DB: s.db, Engine: s.engine, Objects: objects, Runner: s.runner, World: s.World, Log: s.Log, Registry: models,
-		Dir: filepath.Join(s.Data, "endpoints"), LogDir: s.logDir(), Socket: s.socket, Library: library})
+	s.openServing(objects, models, library, support)
 	code := functions.New(functions.Deps{DB: s.db, Engine: s.engine, Objects: objects, Keys: s.keys, Runner: s.runner, Python: s.python, World: s.World, Log: s.Log,
 		Dir: filepath.Join(s.Data, "functions"), Socket: s.socket})
 	waiting := &queues.Service{DB: s.db, World: s.World}
 	r.pipelines = pipelines.New(pipelines.Deps{DB: s.db, Engine: s.engine, Objects: objects, World: s.World, Log: s.Log, Jobs: r.jobs, Tuning: trials,
-		Registry: models, Models: r.endpoints, Experiments: r.experiments, Features: r.features, Functions: code, Queues: waiting})
+		Registry: models, Models: r.endpoints, Experiments: r.experiments, Features: r.features, Functions: code, Queues: waiting, Transforms: r.transform})
 	r.lineage = lineage.New(lineage.Deps{DB: s.db, Objects: s.objects, World: s.World, Log: s.Log, Features: r.features, Endpoints: r.endpoints,
 		Components: r.experiments})
-	r.all = []any{r.features, r.jobs, trials, models, r.experiments, r.pipelines, r.endpoints, r.lineage, code, waiting, &account.Service{DB: s.db},
+	r.all = []any{r.features, r.jobs, trials, models, r.experiments, r.pipelines, r.endpoints, r.transform, r.lineage, code, waiting, &account.Service{DB: s.db},
 		&logs.Service{Dir: s.logDir()}, search.New(search.Deps{DB: s.db, Listers: r.listers(trials, models), SourceDetail: r.jobs.SourceDetail})}
 
 	s3 := object.Handler(s.objects, object.HandlerOptions{BeforeRead: r.features.Flush, World: s.World, Log: s.Log,
@@ -80,6 +87,15 @@ func (s *Server) openRooms(ctx context.Context, later func(func())) (err error) 
 		return nil
 	}})
 	return nil
+}
+
+// openServing makes the rooms whose hosts answer predictions.
+func (s *Server) openServing(objects object.Store, models *registry.Service, library, support string) {
+	hosts := &serving.Hosts{Deps: serving.Deps{Objects: objects, Runner: s.runner, Keys: s.keys, Python: s.python, Log: s.Log, Socket: s.socket, Library: library, Support: support}}
+	s.rooms.endpoints = endpoints.New(endpoints.Deps{DB: s.db, Engine: s.engine, Objects: objects, Keys: s.keys, Hosts: hosts, World: s.World, Log: s.Log, Registry: models,
+		Dir: filepath.Join(s.Data, "endpoints"), LogDir: s.logDir()})
+	s.rooms.transform = transform.New(transform.Deps{DB: s.db, Engine: s.engine, Objects: objects, Keys: s.keys, Hosts: hosts, Models: s.rooms.endpoints, World: s.World,
+		Log: s.Log, Dir: filepath.Join(s.Data, "transform"), LogDir: s.logDir()})
 }
 
 // listers are what Search looks through.
@@ -97,6 +113,7 @@ func (r *rooms) listers(trials *tuning.Service, models *registry.Service) map[st
 		awsapi.ResourceTypePipeline:                 r.pipelines.SearchPipelines,
 		awsapi.ResourceTypePipelineExecution:        r.pipelines.SearchExecutions,
 		awsapi.ResourceTypeFeatureGroup:             r.features.SearchGroups,
+		awsapi.ResourceTypeFeatureMetadata:          r.features.SearchFeatures,
 	}
 }
 
@@ -114,6 +131,9 @@ func (s *Server) startRooms(ctx context.Context, later func(func())) error {
 		return err
 	}
 	later(s.rooms.endpoints.Stop)
+	if err := s.rooms.transform.Start(ctx); err != nil {
+		return err
+	}
 	if err := s.rooms.experiments.Start(ctx); err != nil {
 		return err
 	}

@@ -94,7 +94,8 @@ func Start(ctx context.Context, c Config) (s *Server, err error) {
 	}
 	later(func() { unix.Close() })
 	s.runner, s.Choice, err = runner.Choose(ctx, c.Runner, runner.Options{Executable: c.Executable, PlatformAddr: tcp.Addr().String(), Hidden: []string{c.Data},
-		Outside: runner.Outside{CABundle: gateway.BundlePath(GatewayDir(c.Data)), CAVariables: gateway.BundleVariables, Proxy: s.proxyURL()}})
+		Outside: runner.Outside{CABundle: gateway.BundlePath(GatewayDir(c.Data)), CAVariables: gateway.BundleVariables, CAFiles: gateway.SystemBundles,
+			Proxy: proxyURL(tcp.Addr().(*net.TCPAddr))}})
 	if err != nil {
 		return nil, err
 	}
@@ -111,7 +112,7 @@ func Start(ctx context.Context, c Config) (s *Server, err error) {
 		return nil, err
 	}
 	s.serve(tcp, unix, later)
-	if err := s.writeAddress(); err != nil {
+	if err := s.writeAddress(tcp.Addr().(*net.TCPAddr)); err != nil {
 		return nil, err
 	}
 	later(s.removeAddress)
@@ -204,8 +205,8 @@ type Address struct {
 
 const addressFile = "address.json"
 
-func (s *Server) writeAddress() error {
-	b, err := json.Marshal(Address{s.URL, s.proxyURL(), s.Region, os.Getpid()})
+func (s *Server) writeAddress(listen *net.TCPAddr) error {
+	b, err := json.Marshal(Address{s.URL, proxyURL(listen), s.Region, os.Getpid()})
 	if err != nil {
 		return err
 	}

@@ -86,7 +86,7 @@ func open(ctx context.Context, o Options) (*DB, error) {
 		return nil, err
 	}
 	dsn := func(more string) string {
-		return "file:" + (&url.URL{Path: o.Path}).EscapedPath() + "?_journal_mode=WAL&_synchronous=FULL&_busy_timeout=10000&_foreign_keys=on" + more
+		return "file:" + (&url.URL{Path: o.Path}).EscapedPath() + "?_journal_mode=WAL&_synchronous=FULL&_busy_timeout=10000&_foreign_keys=on&_stmt_cache_size=64" + more
 	}
 	writer, err := sql.Open("sqlite3", dsn("&_txlock=immediate"))
 	if err != nil {

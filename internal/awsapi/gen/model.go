@@ -59,12 +59,12 @@ type service struct {
 
 var services = []service{
 	{folder: "sagemaker", name: "sagemaker", prefix: "SageMaker"},
-	{folder: "sagemaker-runtime", name: "runtime", prefix: "Runtime", only: []string{"InvokeEndpoint"}},
+	{folder: "sagemaker-runtime", name: "runtime", prefix: "Runtime", only: []string{"InvokeEndpoint", "InvokeEndpointAsync"}},
 	{folder: "sagemaker-featurestore-runtime", name: "featurestore", prefix: "FeatureStore"},
 	{folder: "sagemaker-metrics", name: "metrics", prefix: "Metrics"},
 	{folder: "logs", name: "logs", prefix: "Logs", only: []string{"DescribeLogGroups", "DescribeLogStreams", "FilterLogEvents", "GetLogEvents"}},
 	{folder: "sts", name: "sts", prefix: "STS", only: []string{"AssumeRole", "GetCallerIdentity"}},
-	{folder: "iam", name: "iam", prefix: "IAM", only: []string{"GetRole"}},
+	{folder: "iam", name: "iam", prefix: "IAM", only: []string{"GetRole", "SimulatePrincipalPolicy"}},
 	{folder: "sqs", name: "sqs", prefix: "SQS", only: []string{"CreateQueue", "DeleteMessage", "DeleteQueue", "GetQueueAttributes", "GetQueueUrl", "ListQueues", "ReceiveMessage", "SendMessage"}},
 	{folder: "lambda", name: "lambda", prefix: "Lambda", only: []string{"CreateFunction", "DeleteFunction", "GetFunction", "GetFunctionConfiguration", "Invoke", "ListFunctions",
 		"UpdateFunctionCode", "UpdateFunctionConfiguration"}},

@@ -20,9 +20,12 @@ func (g *generator) types(b *bytes.Buffer, first, last byte) {
 		for _, m := range slices.Sorted(maps.Keys(n.Members)) {
 			r := n.Members[m]
 			tag := wireName(m, r)
-			if bound(n, m, r) {
+			switch kind := g.of(n.from, r).Type; {
+			case bound(n, m, r):
 				tag = "-"
-			} else {
+			case keepsEmpty[n.name], kind == "list" && slices.Contains(n.Required, m): // one that is empty is there, too
+				tag += ",omitzero"
+			default:
 				tag += ",omitempty"
 			}
 			fmt.Fprintf(b, "\t%s %s `json:%q`\n", exported(m), g.goType(g.of(n.from, r), true), tag)
@@ -30,6 +33,10 @@ func (g *generator) types(b *bytes.Buffer, first, last byte) {
 		b.WriteString("}\n\n")
 	}
 }
+
+// keepsEmpty are the structures whose empty lists travel: the Python SDK reads all lists of a tuning job's ranges and its metric definitions
+// without asking whether they are there.
+var keepsEmpty = map[string]bool{"ParameterRanges": true, "HyperParameterAlgorithmSpecification": true}
 
 // bound says whether a member travels outside the JSON body.
 func bound(n *named, member string, r ref) bool { return r.Location != "" || n.Payload == member }

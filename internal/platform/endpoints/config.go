@@ -7,6 +7,7 @@ import (
 
 	"github.com/mobula-ml/mobula/internal/awsapi"
 	"github.com/mobula-ml/mobula/internal/identity"
+	"github.com/mobula-ml/mobula/internal/object"
 	"github.com/mobula-ml/mobula/internal/store"
 )
 
@@ -16,11 +17,14 @@ func (s *Service) CreateEndpointConfig(ctx context.Context, in *awsapi.CreateEnd
 	c := &awsapi.DescribeEndpointConfigOutput{EndpointConfigName: in.EndpointConfigName,
 		EndpointConfigArn:  new(scope.ARN("endpoint-config/" + strings.ToLower(*in.EndpointConfigName))),
 		ProductionVariants: in.ProductionVariants, DataCaptureConfig: in.DataCaptureConfig, KmsKeyId: in.KmsKeyId, ExecutionRoleArn: in.ExecutionRoleArn,
-		VpcConfig: in.VpcConfig, EnableNetworkIsolation: in.EnableNetworkIsolation, CreationTime: awsapi.Stamp(s.World.Now())}
-	for member, given := range map[string]bool{"asyncInferenceConfig": in.AsyncInferenceConfig != nil, "explainerConfig": in.ExplainerConfig != nil, "shadowProductionVariants": len(in.ShadowProductionVariants) > 0} {
+		AsyncInferenceConfig: in.AsyncInferenceConfig, VpcConfig: in.VpcConfig, EnableNetworkIsolation: in.EnableNetworkIsolation, CreationTime: awsapi.Stamp(s.World.Now())}
+	for member, given := range map[string]bool{"explainerConfig": in.ExplainerConfig != nil, "shadowProductionVariants": len(in.ShadowProductionVariants) > 0} {
 		if given {
 			return nil, awsapi.Validation("%s is not served; leave it out.", member)
 		}
+	}
+	if err := checkDestinations(in); err != nil {
+		return nil, err
 	}
 	return &awsapi.CreateEndpointConfigOutput{EndpointConfigArn: c.EndpointConfigArn}, s.DB.Update(ctx, func(tx *store.Tx) error {
 		if err := checkVariants(tx, scope, c.ProductionVariants); err != nil {
@@ -35,6 +39,33 @@ func (s *Service) CreateEndpointConfig(ctx context.Context, in *awsapi.CreateEnd
 		}
 		return tx.SetTags(*c.EndpointConfigArn, in.Tags)
 	})
+}
+
+// checkDestinations checks where an endpoint is to write on its own.
+func checkDestinations(in *awsapi.CreateEndpointConfigInput) error {
+	uris := map[string]*string{}
+	if c := in.DataCaptureConfig; c != nil {
+		uris["dataCaptureConfig.destinationS3Uri"] = c.DestinationS3Uri
+	}
+	if a := in.AsyncInferenceConfig; a != nil {
+		o := a.OutputConfig
+		if o.NotificationConfig != nil && (o.NotificationConfig.SuccessTopic != nil || o.NotificationConfig.ErrorTopic != nil) {
+			return awsapi.Validation("asyncInferenceConfig.outputConfig.notificationConfig is not served: there are no SNS topics here; leave it out.")
+		}
+		if o.S3OutputPath == nil {
+			return awsapi.Validation("asyncInferenceConfig.outputConfig.s3OutputPath must not be null.")
+		}
+		uris["asyncInferenceConfig.outputConfig.s3OutputPath"], uris["asyncInferenceConfig.outputConfig.s3FailurePath"] = o.S3OutputPath, o.S3FailurePath
+	}
+	for member, uri := range uris {
+		if uri == nil {
+			continue
+		}
+		if _, _, err := object.ParseURI(*uri); err != nil {
+			return awsapi.Validation("Value '%s' at '%s' failed to satisfy constraint: %v", *uri, member, err)
+		}
+	}
+	return nil
 }
 
 func checkVariants(tx *store.Tx, scope store.Scope, variants []awsapi.ProductionVariant) error {

@@ -9,16 +9,12 @@ import (
 
 	"github.com/mobula-ml/mobula/internal/awsapi"
 	"github.com/mobula-ml/mobula/internal/durable"
+	"github.com/mobula-ml/mobula/internal/platform/endpoints/serving"
 	"github.com/mobula-ml/mobula/internal/store"
 )
 
 // lookAgain is how long a parked endpoint waits at most before it looks at its hosts without having been told that one ended.
 const lookAgain = time.Minute
-
-// A failure is why hosts cannot serve; it is the user's to mend.
-type failure struct{ reason string }
-
-func (f *failure) Error() string { return f.reason }
 
 func (s *Service) reconcile(ctx context.Context, l *durable.Lease) error {
 	var e *endpoint
@@ -43,7 +39,7 @@ func (s *Service) reconcile(ctx context.Context, l *durable.Lease) error {
 
 // bring brings the next deployment up, and switches to it.
 func (s *Service) bring(ctx context.Context, l *durable.Lease, e *endpoint) error {
-	var failed *failure
+	var failed *serving.Failure
 	for i := range e.Next.Variants {
 		v := &e.Next.Variants[i]
 		v.LastStart = s.World.Now()
@@ -72,9 +68,9 @@ func (s *Service) bring(ctx context.Context, l *durable.Lease, e *endpoint) erro
 			now.Current, now.Next, now.Config = next, nil, next.Config
 			now.Status, now.Reason = awsapi.EndpointStatusInService, ""
 		case old != nil: // the update failed, what served goes on serving
-			now.Next, now.Config, now.Status, now.Reason = nil, old.Config, awsapi.EndpointStatusInService, failed.reason
+			now.Next, now.Config, now.Status, now.Reason = nil, old.Config, awsapi.EndpointStatusInService, failed.Reason
 		default:
-			now.Next, now.Status, now.Reason = nil, awsapi.EndpointStatusFailed, failed.reason
+			now.Next, now.Status, now.Reason = nil, awsapi.EndpointStatusFailed, failed.Reason
 		}
 		*e = *now
 		if err := endpointRows.Put(tx, e.Scope, e.Name, e); err != nil {
@@ -110,10 +106,10 @@ func (s *Service) retire(ctx context.Context, d *deployment) {
 	for _, v := range d.Variants {
 		h := s.take(v.ID)
 		if h != nil {
-			h.drain(drain)
-			h.close()
+			h.Drain(drain)
+			h.Close()
 		}
-		s.removeFolder(context.WithoutCancel(ctx), filepath.Join(s.Dir, v.ID))
+		s.Hosts.Remove(context.WithoutCancel(ctx), filepath.Join(s.Dir, v.ID))
 	}
 }
 
@@ -141,11 +137,11 @@ func (s *Service) hold(ctx context.Context, l *durable.Lease, e *endpoint) error
 		}
 		s.Log.Warn("replace a host of an endpoint", "endpoint", e.Name, "variant", v.Name, "restarts", v.Restarts)
 		if err := s.replace(ctx, l, e, v); err != nil {
-			var failed *failure
+			var failed *serving.Failure
 			if !errors.As(err, &failed) {
 				return err
 			}
-			s.Log.Error("host of an endpoint cannot be replaced", "endpoint", e.Name, "variant", v.Name, "reason", failed.reason)
+			s.Log.Error("host of an endpoint cannot be replaced", "endpoint", e.Name, "variant", v.Name, "reason", failed.Reason)
 			wait = min(wait, backoff(v.Restarts))
 		}
 	}
@@ -172,9 +168,9 @@ func (s *Service) replace(ctx context.Context, l *durable.Lease, e *endpoint, v 
 		return err
 	}
 	if h := s.take(old); h != nil {
-		h.close()
+		h.Close()
 	}
-	s.removeFolder(ctx, filepath.Join(s.Dir, old))
+	s.Hosts.Remove(ctx, filepath.Join(s.Dir, old))
 	return s.ensure(ctx, e, v)
 }
 
@@ -184,11 +180,14 @@ func (s *Service) remove(ctx context.Context, l *durable.Lease, e *endpoint) err
 		if d != nil {
 			for _, v := range d.Variants {
 				if h := s.take(v.ID); h != nil {
-					h.close()
+					h.Close()
 				}
-				s.removeFolder(ctx, filepath.Join(s.Dir, v.ID))
+				s.Hosts.Remove(ctx, filepath.Join(s.Dir, v.ID))
 			}
 		}
+	}
+	if err := s.Keys.Revoke(ctx, e.ARN); err != nil {
+		return err
 	}
 	return l.Update(ctx, func(tx *store.Tx) error {
 		if err := endpointRows.Delete(tx, e.Scope, e.Name); err != nil {

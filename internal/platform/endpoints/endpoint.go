@@ -20,7 +20,7 @@ func (s *Service) plan(tx *store.Tx, scope store.Scope, config *string) (*deploy
 	if err != nil {
 		return nil, err
 	}
-	d := &deployment{Config: *c.EndpointConfigName}
+	d := &deployment{Config: *c.EndpointConfigName, Capture: c.DataCaptureConfig, Async: c.AsyncInferenceConfig}
 	for _, v := range c.ProductionVariants {
 		m, err := getModel(tx, scope, v.ModelName)
 		if err != nil {
@@ -30,8 +30,8 @@ func (s *Service) plan(tx *store.Tx, scope store.Scope, config *string) (*deploy
 		if v.ContainerStartupHealthCheckTimeoutInSeconds != nil {
 			health = time.Duration(*v.ContainerStartupHealthCheckTimeoutInSeconds) * time.Second
 		}
-		d.Variants = append(d.Variants, variant{Name: *v.VariantName, ID: s.World.NewID(12), Model: *m.ModelName, Image: m.Image, DataURL: m.DataURL,
-			Environment: m.Environment, InstanceType: awsapi.Val(v.InstanceType), Weight: *v.InitialVariantWeight, Instances: *v.InitialInstanceCount, HealthTimeout: health})
+		d.Variants = append(d.Variants, variant{Name: *v.VariantName, ID: s.World.NewID(12), Model: *m.ModelName, Container: m.Container, More: m.More,
+			Role: awsapi.Val(m.ExecutionRoleArn), Serverless: v.ServerlessConfig, InstanceType: awsapi.Val(v.InstanceType), Weight: *v.InitialVariantWeight, Instances: *v.InitialInstanceCount, HealthTimeout: health})
 	}
 	return d, nil
 }
@@ -77,6 +77,9 @@ func (s *Service) UpdateEndpoint(ctx context.Context, in *awsapi.UpdateEndpointI
 		if e.Next, err = s.plan(tx, scope, in.EndpointConfigName); err != nil {
 			return err
 		}
+		if awsapi.Val(in.RetainAllVariantProperties) {
+			e.Next.retain(e.Current, in.ExcludeRetainedVariantProperties)
+		}
 		e.Status, e.Reason, e.Modified, out.EndpointArn = awsapi.EndpointStatusUpdating, "", s.World.Now(), &e.ARN
 		if err := endpointRows.Put(tx, scope, e.Name, e); err != nil {
 			return err
@@ -115,6 +118,32 @@ func (s *Service) UpdateEndpointWeightsAndCapacities(ctx context.Context, in *aw
 		e.Modified, out.EndpointArn = s.World.Now(), &e.ARN
 		return endpointRows.Put(tx, scope, e.Name, e)
 	})
+}
+
+// retain takes over what was set of variants that a deployment before has too, but for the excluded properties.
+func (d *deployment) retain(before *deployment, excluded []awsapi.VariantProperty) {
+	if before == nil {
+		return
+	}
+	keep := map[string]bool{awsapi.VariantPropertyTypeDesiredInstanceCount: true, awsapi.VariantPropertyTypeDesiredWeight: true, awsapi.VariantPropertyTypeDataCaptureConfig: true}
+	for _, p := range excluded {
+		keep[awsapi.Val(p.VariantPropertyType)] = false
+	}
+	if keep[awsapi.VariantPropertyTypeDataCaptureConfig] {
+		d.Capture = before.Capture
+	}
+	for i := range d.Variants {
+		v, old := &d.Variants[i], before.variant(d.Variants[i].Name)
+		if old == nil {
+			continue
+		}
+		if keep[awsapi.VariantPropertyTypeDesiredInstanceCount] {
+			v.Instances = old.Instances
+		}
+		if keep[awsapi.VariantPropertyTypeDesiredWeight] {
+			v.Weight = old.Weight
+		}
+	}
 }
 
 func (d *deployment) variant(name string) *variant {

@@ -6,7 +6,9 @@ import (
 	"compress/gzip"
 	"context"
 	"errors"
+	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -19,16 +21,25 @@ import (
 	"github.com/mobula-ml/mobula/internal/builtin"
 	"github.com/mobula-ml/mobula/internal/object"
 	"github.com/mobula-ml/mobula/internal/platform/endpoints"
+	"github.com/mobula-ml/mobula/internal/platform/endpoints/serving"
 	"github.com/mobula-ml/mobula/internal/platform/platformtest"
+	"github.com/mobula-ml/mobula/internal/pyenv"
+	"github.com/mobula-ml/mobula/internal/pysupport"
 	"github.com/mobula-ml/mobula/internal/runner"
 	"github.com/mobula-ml/mobula/xgboost"
 )
 
 func TestMain(m *testing.M) {
-	if runner.Main(os.Args[1:]) || builtin.Main(os.Args) {
+	if runner.Main(os.Args[1:]) || builtin.Main(os.Args) || pyenv.Main(os.Args) {
 		return
 	}
-	os.Exit(m.Run())
+	if err := openWorlds(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	code := m.Run()
+	os.RemoveAll(worldsDir)
+	os.Exit(code)
 }
 
 // packages is a registry with fixed answers.
@@ -41,7 +52,48 @@ func (p packages) DescribeModelPackage(_ context.Context, in *awsapi.DescribeMod
 	return nil, awsapi.Validation("ModelPackage %s does not exist.", *in.ModelPackageName)
 }
 
+// worldsDir is the folder of the Python worlds of this run.
+var worldsDir string
+
+// worlds has one Python world, of the machine's own Python and without packages, for all images of scikit-learn and for those of XGBoost.
+func worlds(t testing.TB) *pyenv.Manager {
+	t.Helper()
+	m, err := pyenv.Open(pyenv.Options{Dir: worldsDir, Table: filepath.Join(worldsDir, "runtimes.toml")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// openWorlds makes worldsDir and the table of the worlds in it.
+func openWorlds() error {
+	version, err := exec.Command("python3", "-c", `import sys; print("%d.%d" % sys.version_info[:2])`).Output()
+	if err != nil {
+		return err
+	}
+	if worldsDir, err = os.MkdirTemp("", "mobula-worlds-"); err != nil {
+		return err
+	}
+	text := fmt.Sprintf("[[runtime]]\nname = \"test\"\nimage = 'sagemaker-(scikit-learn|xgboost):[0-9.]+-1.*'\npython = %q\nas_of = \"2021-01-31\"\n", strings.TrimSpace(string(version)))
+	if uv, err := filepath.Abs("../../../.cache/venv/bin/uv"); err == nil && os.Getenv("MOBULA_UV") == "" {
+		if _, err := os.Stat(uv); err == nil {
+			os.Setenv("MOBULA_UV", uv)
+		}
+	}
+	return os.WriteFile(filepath.Join(worldsDir, "runtimes.toml"), []byte(text), 0o600)
+}
+
 func newRoom(t testing.TB, e *platformtest.Env, mode string) *endpoints.Service {
+	t.Helper()
+	s := openRoom(t, e, mode)
+	if err := e.Engine.Start(e.Ctx); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// openRoom is newRoom without the start of the engine.
+func openRoom(t testing.TB, e *platformtest.Env, mode string) *endpoints.Service {
 	t.Helper()
 	r, _, err := runner.Choose(e.Ctx, mode, runner.Options{PlatformAddr: "127.0.0.1:9", Hidden: []string{e.Dir}})
 	if err != nil {
@@ -51,12 +103,15 @@ func newRoom(t testing.TB, e *platformtest.Env, mode string) *endpoints.Service 
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := endpoints.New(endpoints.Deps{DB: e.DB, Engine: e.Engine, Objects: e.Objects, Runner: r, World: e.World, Log: e.Log, Registry: packages{},
-		Dir: filepath.Join(e.Dir, "endpoints"), LogDir: filepath.Join(e.Dir, "logs"), Socket: filepath.Join(e.Dir, "mobula.sock"), Library: library})
-	if err := s.Start(e.Ctx); err != nil {
+	support, err := pysupport.Install(filepath.Join(e.Dir, "pysupport"))
+	if err != nil {
 		t.Fatal(err)
 	}
-	if err := e.Engine.Start(e.Ctx); err != nil {
+	hosts := &serving.Hosts{Deps: serving.Deps{Objects: e.Objects, Runner: r, Keys: e.Keys, Python: worlds(t), Log: e.Log, Socket: filepath.Join(e.Dir, "mobula.sock"),
+		Library: library, Support: support}}
+	s := endpoints.New(endpoints.Deps{DB: e.DB, Engine: e.Engine, Objects: e.Objects, Keys: e.Keys, Hosts: hosts, World: e.World, Log: e.Log, Registry: packages{},
+		Dir: filepath.Join(e.Dir, "endpoints"), LogDir: filepath.Join(e.Dir, "logs")})
+	if err := s.Start(e.Ctx); err != nil {
 		t.Fatal(err)
 	}
 	return s
@@ -268,11 +323,11 @@ func TestModelsThatCannotServeAreRefusedWithTheReason(t *testing.T) {
 		data []byte
 		want string
 	}{
-		"truncated": {sound[:len(sound)/2], "is not a sound model.tar.gz: unexpected EOF"},
-		"no-gzip":   {[]byte("hello"), "it is no gzip"},
+		"truncated": {sound[:len(sound)/2], "is not a sound tar.gz: unexpected EOF"},
+		"no-gzip":   {[]byte("hello"), "is not a sound tar.gz"},
 		"no-model":  {archive(t, map[string][]byte{"readme": []byte("x")}), "not an XGBoost model"},
 		"no-xgb":    {archive(t, map[string][]byte{"xgboost-model": []byte("not a model")}), "did not start"},
-		"escapes":   {archive(t, map[string][]byte{"../../../outside": []byte("x")}), "is not a sound model.tar.gz"},
+		"escapes":   {archive(t, map[string][]byte{"../../../outside": []byte("x")}), "is not a sound tar.gz"},
 	} {
 		define(t, e, s, name, c.data)
 		d := create(t, e, s, name, name)
@@ -285,11 +340,11 @@ func TestModelsThatCannotServeAreRefusedWithTheReason(t *testing.T) {
 		return err == nil && len(left) == 0
 	})
 	for want, in := range map[string]*awsapi.CreateModelInput{
-		"Could not find model data": {ModelName: new("m"), PrimaryContainer: &awsapi.ContainerDefinition{Image: new(image), ModelDataUrl: new("s3://" + platformtest.Bucket + "/none")}},
-		"version 1.7-1":             {ModelName: new("m"), PrimaryContainer: &awsapi.ContainerDefinition{Image: new(strings.Replace(image, "3.2-1", "1.7-1", 1)), ModelDataUrl: new("s3://x/y")}},
-		"no runtime is known":       {ModelName: new("m"), PrimaryContainer: &awsapi.ContainerDefinition{Image: new("x:1"), ModelDataUrl: new("s3://x/y")}},
-		"does not exist":            {ModelName: new("m"), PrimaryContainer: &awsapi.ContainerDefinition{ModelPackageName: new("arn:none")}},
-		"Either primaryContainer":   {ModelName: new("m")},
+		"Could not find model data":   {ModelName: new("m"), PrimaryContainer: &awsapi.ContainerDefinition{Image: new(image), ModelDataUrl: new("s3://" + platformtest.Bucket + "/none")}},
+		"must have SAGEMAKER_PROGRAM": {ModelName: new("m"), PrimaryContainer: &awsapi.ContainerDefinition{Image: new("1.dkr.ecr.r.amazonaws.com/sagemaker-scikit-learn:1.2-1"), ModelDataUrl: new("s3://x/y")}},
+		"no runtime is known":         {ModelName: new("m"), PrimaryContainer: &awsapi.ContainerDefinition{Image: new("x:1"), ModelDataUrl: new("s3://x/y")}},
+		"does not exist":              {ModelName: new("m"), PrimaryContainer: &awsapi.ContainerDefinition{ModelPackageName: new("arn:none")}},
+		"Either primaryContainer":     {ModelName: new("m")},
 	} {
 		if _, err := s.CreateModel(e.Ctx, in); !awsapi.IsCode(err, "ValidationException") || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %s", err, want)

@@ -1,18 +1,16 @@
 package endpoints
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/mobula-ml/mobula/internal/awsapi"
 	"github.com/mobula-ml/mobula/internal/identity"
+	"github.com/mobula-ml/mobula/internal/platform/endpoints/serving"
 	"github.com/mobula-ml/mobula/internal/store"
 )
 
@@ -22,48 +20,83 @@ const (
 	invokeTimeout = 60 * time.Second
 	// replacing is how long an invocation waits for a host that is being replaced.
 	replacing = 10 * time.Second
+	// mostLost is how many workers one request may cost beside the first: a request that kills workers is not sent on and on.
+	mostLost = 2
 )
 
 // InvokeEndpoint passes a request to a host of the endpoint and its answer back.
 func (s *Service) InvokeEndpoint(ctx context.Context, in *awsapi.InvokeEndpointInput) (*awsapi.InvokeEndpointOutput, error) {
+	for member, given := range map[string]bool{"targetModel": in.TargetModel != nil, "targetContainerHostname": in.TargetContainerHostname != nil,
+		"inferenceComponentName": in.InferenceComponentName != nil, "sessionId": in.SessionId != nil, "enableExplanations": in.EnableExplanations != nil} {
+		if given {
+			return nil, awsapi.ValidationError("%s is not served; leave it out.", member)
+		}
+	}
 	ctx, cancel := context.WithTimeout(ctx, invokeTimeout)
 	defer cancel()
+	r := serving.Request{Body: in.Body, ContentType: awsapi.Val(in.ContentType), Accept: awsapi.Val(in.Accept), CustomAttributes: awsapi.Val(in.CustomAttributes),
+		InferenceID: awsapi.Val(in.InferenceId)}
+	e, v, a, err := s.answer(ctx, *in.EndpointName, in.TargetVariant, r, false)
+	if err != nil {
+		return nil, err
+	}
+	s.capture(e, v, r, a)
+	return &awsapi.InvokeEndpointOutput{Body: a.Body, ContentType: awsapi.Optional(a.ContentType), InvokedProductionVariant: &v.Name,
+		CustomAttributes: awsapi.Optional(a.CustomAttributes)}, nil
+}
+
+// answer has a variant answer a request. Where its host or its worker dies meanwhile the request is sent again: a prediction changes nothing.
+func (s *Service) answer(ctx context.Context, name string, target *string, r serving.Request, async bool) (*endpoint, *variant, *serving.Answer, error) {
+	lost := 0
 	for began := time.Now(); ; {
-		e, v, err := s.choose(ctx, in)
+		e, v, err := s.choose(ctx, name, target, async)
 		if err != nil {
-			return nil, err
+			return nil, nil, nil, err
 		}
-		out, err := s.ask(ctx, e, v, in)
-		if err == nil || !died(err) || time.Since(began) > replacing {
-			return out, s.explain(e, v, err)
+		h := s.host(v.ID)
+		var a *serving.Answer
+		if h == nil {
+			err = serving.ErrNoHost
+		} else if a, err = h.Ask(ctx, r, maxAnswer); err != nil && serving.Died(err) && !errors.Is(err, serving.ErrNoHost) {
+			lost++ // a worker took the request and died, and it may be the request that kills it
 		}
-		// The host is gone: another takes its place, or the endpoint has changed.
-		select {
+		if err == nil && a.Status/100 != 2 {
+			err = modelError(e, v, a.Status, strings.ToValidUTF8(string(a.Body[:min(len(a.Body), 4096)]), "�"))
+		}
+		if err == nil || !serving.Died(err) || lost > mostLost || time.Since(began) > replacing {
+			return e, v, a, s.explain(e, v, err)
+		}
+		select { // another takes its place, or the endpoint has changed
 		case <-ctx.Done():
-			return nil, s.explain(e, v, ctx.Err())
+			return nil, nil, nil, s.explain(e, v, ctx.Err())
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
 }
 
 // choose picks the variant: the one asked for, else one by weight.
-func (s *Service) choose(ctx context.Context, in *awsapi.InvokeEndpointInput) (*endpoint, *variant, error) {
+func (s *Service) choose(ctx context.Context, name string, target *string, async bool) (*endpoint, *variant, error) {
 	scope := identity.From(ctx).Scope()
 	var e *endpoint
 	err := s.DB.View(ctx, func(tx *store.Tx) (err error) {
-		e, err = endpointRows.Get(tx, scope, *in.EndpointName)
+		e, err = endpointRows.Get(tx, scope, name)
 		return err
 	})
 	if errors.Is(err, store.ErrNotFound) || err == nil && (e.Current == nil || e.Status == awsapi.EndpointStatusDeleting) {
-		return nil, nil, awsapi.ValidationError("Endpoint %s of account %s not found.", *in.EndpointName, scope.Account)
+		return nil, nil, awsapi.ValidationError("Endpoint %s of account %s not found.", name, scope.Account)
 	}
 	if err != nil {
 		return nil, nil, err
 	}
-	if in.TargetVariant != nil {
-		v := e.Current.variant(*in.TargetVariant)
+	if async != (e.Current.Async != nil) {
+		return nil, nil, awsapi.ValidationError("Endpoint %s %s.", name, map[bool]string{
+			true:  "has no asyncInferenceConfig; call InvokeEndpoint",
+			false: "has an asyncInferenceConfig; call InvokeEndpointAsync"}[async])
+	}
+	if target != nil {
+		v := e.Current.variant(*target)
 		if v == nil {
-			return nil, nil, awsapi.ValidationError("Variant %s of endpoint %s not found.", *in.TargetVariant, *in.EndpointName)
+			return nil, nil, awsapi.ValidationError("Variant %s of endpoint %s not found.", *target, name)
 		}
 		return e, v, nil
 	}
@@ -81,50 +114,6 @@ func (s *Service) choose(ctx context.Context, in *awsapi.InvokeEndpointInput) (*
 	return nil, nil, fmt.Errorf("endpoint %s has no variants", e.Name)
 }
 
-// errNoHost is given while a variant's host is being replaced.
-var errNoHost = errors.New("the variant has no host at the moment")
-
-// died says whether an error is that of a host that is gone. What was sent to it may be sent again: a prediction changes nothing.
-func died(err error) bool {
-	return errors.Is(err, errNoHost) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
-}
-
-func (s *Service) ask(ctx context.Context, e *endpoint, v *variant, in *awsapi.InvokeEndpointInput) (*awsapi.InvokeEndpointOutput, error) {
-	h := s.host(v.ID)
-	if h == nil {
-		return nil, errNoHost
-	}
-	h.inFlight.Add(1)
-	defer h.inFlight.Add(-1)
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://host/invocations", bytes.NewReader(in.Body))
-	if err != nil {
-		return nil, err
-	}
-	for name, value := range map[string]*string{"Content-Type": in.ContentType, "Accept": in.Accept, "X-Amzn-SageMaker-Custom-Attributes": in.CustomAttributes,
-		"X-Amzn-SageMaker-Target-Model": in.TargetModel, "X-Amzn-SageMaker-Inference-Id": in.InferenceId} {
-		if value != nil {
-			req.Header.Set(name, *value)
-		}
-	}
-	resp, err := h.client.Do(req)
-	if err != nil {
-		return nil, err
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
-	if err != nil {
-		return nil, err
-	}
-	if len(body) > maxAnswer {
-		return nil, modelError(e, v, 500, fmt.Sprintf("the answer is larger than %d bytes", maxAnswer))
-	}
-	if resp.StatusCode/100 != 2 {
-		return nil, modelError(e, v, resp.StatusCode, strings.ToValidUTF8(string(body[:min(len(body), 4096)]), "�"))
-	}
-	return &awsapi.InvokeEndpointOutput{Body: body, ContentType: awsapi.Optional(resp.Header.Get("Content-Type")), InvokedProductionVariant: &v.Name,
-		CustomAttributes: awsapi.Optional(resp.Header.Get("X-Amzn-SageMaker-Custom-Attributes"))}, nil
-}
-
 // explain turns an error on the way to a host into one of the API's.
 func (s *Service) explain(e *endpoint, v *variant, err error) error {
 	var known *awsapi.Error
@@ -135,6 +124,8 @@ func (s *Service) explain(e *endpoint, v *variant, err error) error {
 		return modelError(e, v, 0, fmt.Sprintf("Your invocation timed out while waiting for a response from container %s.", v.Name))
 	case errors.Is(err, context.Canceled):
 		return err
+	case serving.Died(err):
+		return modelError(e, v, 500, "the worker process died while it worked on the request")
 	}
 	return modelError(e, v, 500, "the container gave no answer: "+err.Error())
 }

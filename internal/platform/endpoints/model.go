@@ -3,12 +3,11 @@ package endpoints
 import (
 	"context"
 	"errors"
-	"maps"
 	"strings"
 
 	"github.com/mobula-ml/mobula/internal/awsapi"
 	"github.com/mobula-ml/mobula/internal/identity"
-	"github.com/mobula-ml/mobula/internal/object"
+	"github.com/mobula-ml/mobula/internal/platform/endpoints/serving"
 	"github.com/mobula-ml/mobula/internal/store"
 )
 
@@ -18,18 +17,7 @@ func (s *Service) CreateModel(ctx context.Context, in *awsapi.CreateModelInput) 
 	m := &model{DescribeModelOutput: awsapi.DescribeModelOutput{ModelName: in.ModelName, ModelArn: new(scope.ARN("model/" + strings.ToLower(*in.ModelName))),
 		PrimaryContainer: in.PrimaryContainer, Containers: in.Containers, InferenceExecutionConfig: in.InferenceExecutionConfig, ExecutionRoleArn: in.ExecutionRoleArn,
 		VpcConfig: in.VpcConfig, EnableNetworkIsolation: in.EnableNetworkIsolation, CreationTime: awsapi.Stamp(s.World.Now())}}
-	container := in.PrimaryContainer
-	switch {
-	case container != nil && len(in.Containers) > 0:
-		return nil, awsapi.Validation("Only one of primaryContainer and containers may be given.")
-	case len(in.Containers) > 1:
-		return nil, awsapi.Validation("containers has %d members; inference pipelines of several containers are not served.", len(in.Containers))
-	case len(in.Containers) == 1:
-		container = &in.Containers[0]
-	case container == nil:
-		return nil, awsapi.Validation("Either primaryContainer or containers must be given.")
-	}
-	if err := s.resolve(ctx, m, container); err != nil {
+	if err := s.resolve(ctx, m, in); err != nil {
 		return nil, err
 	}
 	return &awsapi.CreateModelOutput{ModelArn: m.ModelArn}, s.DB.Update(ctx, func(tx *store.Tx) error {
@@ -47,51 +35,21 @@ func (s *Service) CreateModel(ctx context.Context, in *awsapi.CreateModelInput) 
 	})
 }
 
-// resolve finds the image and the data of a model, in its container or in the model package that it names.
-func (s *Service) resolve(ctx context.Context, m *model, c *awsapi.ContainerDefinition) error {
-	m.Image, m.DataURL, m.Environment = awsapi.Val(c.Image), awsapi.Val(c.ModelDataUrl), maps.Clone(c.Environment)
-	if c.ModelPackageName != nil {
-		p, err := s.Registry.DescribeModelPackage(ctx, &awsapi.DescribeModelPackageInput{ModelPackageName: c.ModelPackageName})
-		if err != nil {
-			return err
-		}
-		if status := awsapi.Val(p.ModelApprovalStatus); p.ModelPackageGroupName != nil && status != awsapi.ModelApprovalStatusApproved {
-			return awsapi.Validation("ModelPackage %s is not approved for deployment: its ModelApprovalStatus is %s. Approve it with UpdateModelPackage.", *p.ModelPackageArn, status)
-		}
-		if p.InferenceSpecification == nil || len(p.InferenceSpecification.Containers) != 1 {
-			return awsapi.Validation("ModelPackage %s must have an inference specification with one container.", *p.ModelPackageArn)
-		}
-		pc := p.InferenceSpecification.Containers[0]
-		m.Image, m.DataURL = awsapi.Val(pc.Image), awsapi.Val(pc.ModelDataUrl)
-		environment := maps.Clone(pc.Environment)
-		if environment == nil {
-			environment = map[string]string{}
-		}
-		maps.Copy(environment, c.Environment)
-		m.Environment = environment
-	}
-	if m.DataURL == "" && c.ModelDataSource != nil && c.ModelDataSource.S3DataSource != nil {
-		return awsapi.Validation("modelDataSource is not served; modelDataUrl is.")
-	}
-	if _, err := commandOf(m.Image); err != nil {
-		return err
-	}
-	bucket, key, err := object.ParseURI(m.DataURL)
-	if err != nil {
-		return awsapi.Validation("Value '%s' at 'modelDataUrl' failed to satisfy constraint: %v", m.DataURL, err)
-	}
-	if _, err := s.Objects.Head(ctx, bucket, key); err != nil {
-		return awsapi.Validation("Could not find model data at %s: %v", m.DataURL, err)
-	}
-	return nil
-}
-
 func getModel(tx *store.Tx, scope store.Scope, name *string) (*model, error) {
 	m, err := modelRows.Get(tx, scope, awsapi.Val(name))
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, missing(scope, "model", awsapi.Val(name))
 	}
 	return m, err
+}
+
+// Serves returns what hosts of a model serve.
+func (s *Service) Serves(tx *store.Tx, scope store.Scope, name string) (serving.Model, error) {
+	m, err := getModel(tx, scope, &name)
+	if err != nil {
+		return serving.Model{}, err
+	}
+	return m.serves(), nil
 }
 
 // DescribeModel shows a model.

@@ -1,19 +1,21 @@
 package endpoints
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"log/slog"
-	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/mobula-ml/mobula/internal/awsapi"
 	"github.com/mobula-ml/mobula/internal/durable"
+	"github.com/mobula-ml/mobula/internal/identity"
 	"github.com/mobula-ml/mobula/internal/object"
-	"github.com/mobula-ml/mobula/internal/runner"
+	"github.com/mobula-ml/mobula/internal/platform/endpoints/serving"
 	"github.com/mobula-ml/mobula/internal/store"
 	"github.com/mobula-ml/mobula/internal/world"
 )
@@ -28,22 +30,25 @@ type Deps struct {
 	DB       *store.DB
 	Engine   *durable.Engine
 	Objects  object.Store
-	Runner   runner.Runner
+	Keys     *identity.Keys
+	Hosts    *serving.Hosts
 	World    world.World
 	Log      *slog.Logger
 	Registry Registry
 
-	Dir     string // folders of hosts
-	LogDir  string // logs, by group and stream
-	Socket  string // the server's unix socket, for the hosts
-	Library string // file of libxgboost
+	Dir    string // folders of hosts
+	LogDir string // logs, by group and stream
 }
 
 // Service serves the operations of the room.
 type Service struct {
 	Deps
 	mu    sync.Mutex
-	hosts map[string]*host // that run, by the id of their variant
+	hosts map[string]*serving.Host // that run, by the id of their variant
+
+	turns map[string]chan struct{} // of asynchronous invocations, by endpoint and how many may be at work
+
+	captures captures
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -54,9 +59,10 @@ const controller = "endpoint"
 
 // New returns the room's service and registers its controller with the engine.
 func New(deps Deps) *Service {
-	s := &Service{Deps: deps, hosts: map[string]*host{}}
+	s := &Service{Deps: deps, hosts: map[string]*serving.Host{}, turns: map[string]chan struct{}{}, captures: captures{lines: map[string]*bytes.Buffer{}}}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	deps.Engine.Handle(controller, durable.KindOptions{Concurrency: 64, MaxAttempts: 1 << 30}, s.reconcile)
+	deps.Engine.Handle(asyncController, durable.KindOptions{Concurrency: asyncAtOnce, MaxAttempts: 1 << 30}, s.invokeLater)
 	return s
 }
 
@@ -81,13 +87,14 @@ func (s *Service) Start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.wg.Go(s.writeCaptures)
 	folders, err := os.ReadDir(s.Dir)
 	if err != nil {
 		return err
 	}
 	for _, f := range folders {
-		if !named[f.Name()] {
-			s.removeFolder(ctx, filepath.Join(s.Dir, f.Name()))
+		if id, _, _ := strings.Cut(f.Name(), "."); !named[id] { // further containers of a model have the id with a number
+			s.Hosts.Remove(ctx, filepath.Join(s.Dir, id))
 		}
 	}
 	return nil
@@ -100,30 +107,20 @@ func (s *Service) Stop() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, h := range s.hosts {
-		h.close()
-	}
-}
-
-// removeFolder ends what runs in a host's folder and removes it.
-func (s *Service) removeFolder(ctx context.Context, dir string) {
-	if j, err := s.Runner.Attach(ctx, dir); err == nil {
-		if err := j.Stop(ctx, "the endpoint is gone"); err != nil {
-			s.Log.Warn("stop host of an endpoint", "dir", dir, "error", err)
-		}
-		if _, err := j.Wait(ctx); err == nil && j.Remove() == nil {
-			return
-		}
-	}
-	if err := os.RemoveAll(dir); err != nil {
-		s.Log.Warn("remove folder of an endpoint", "dir", dir, "error", err)
+		h.Close()
 	}
 }
 
 // model is the row of a model, with what its container came to.
 type model struct {
 	awsapi.DescribeModelOutput
-	Image, DataURL string
-	Environment    map[string]string
+	serving.Container
+	More []serving.Container `json:",omitempty"`
+}
+
+// serves is the model as hosts serve it.
+func (m *model) serves() serving.Model {
+	return serving.Model{Container: m.Container, More: m.More, Role: awsapi.Val(m.ExecutionRoleArn)}
 }
 
 // endpoint is the row of an endpoint.
@@ -140,21 +137,29 @@ type endpoint struct {
 type deployment struct {
 	Config   string
 	Variants []variant
+	Capture  *awsapi.DataCaptureConfig    `json:",omitempty"`
+	Async    *awsapi.AsyncInferenceConfig `json:",omitempty"`
 }
 
 // A variant is a model behind an endpoint, with its share of the requests. ID names its host's folder; a host that replaces another gets a new one.
 type variant struct {
-	Name, ID      string
-	Model         string
-	Image         string
-	DataURL       string
-	Environment   map[string]string
+	Name, ID string
+	Model    string
+	serving.Container
+	More          []serving.Container                       `json:",omitempty"`
+	Role          string                                    `json:",omitempty"`
+	Serverless    *awsapi.ProductionVariantServerlessConfig `json:",omitempty"`
 	InstanceType  string
 	Weight        float32
 	Instances     int32
 	Restarts      int
 	LastStart     time.Time
 	HealthTimeout time.Duration
+}
+
+// serves is the model that the variant's hosts serve.
+func (v *variant) serves() serving.Model {
+	return serving.Model{Container: v.Container, More: v.More, Role: v.Role}
 }
 
 var (
@@ -187,18 +192,34 @@ func (e *endpoint) describe() *awsapi.DescribeEndpointOutput {
 	if e.Current == nil {
 		return out
 	}
-	for _, v := range e.Current.Variants {
-		out.ProductionVariants = append(out.ProductionVariants, awsapi.ProductionVariantSummary{VariantName: &v.Name, CurrentWeight: &v.Weight, DesiredWeight: &v.Weight,
-			CurrentInstanceCount: &v.Instances, DesiredInstanceCount: &v.Instances,
-			DeployedImages: []awsapi.DeployedImage{{SpecifiedImage: &v.Image, ResolvedImage: &v.Image, ResolutionTime: awsapi.Stamp(v.LastStart)}}})
+	out.AsyncInferenceConfig = e.Current.Async
+	if c := e.Current.Capture; c != nil {
+		status := awsapi.CaptureStatusStopped
+		if awsapi.Val(c.EnableCapture) {
+			status = awsapi.CaptureStatusStarted
+		}
+		out.DataCaptureConfig = &awsapi.DataCaptureConfigSummary{EnableCapture: c.EnableCapture, CaptureStatus: &status,
+			CurrentSamplingPercentage: c.InitialSamplingPercentage, DestinationS3Uri: c.DestinationS3Uri, KmsKeyId: new(awsapi.Val(c.KmsKeyId))}
+	}
+	for i := range e.Current.Variants {
+		out.ProductionVariants = append(out.ProductionVariants, e.Current.Variants[i].describe())
 	}
 	return out
+}
+
+func (v *variant) describe() awsapi.ProductionVariantSummary {
+	d := awsapi.ProductionVariantSummary{VariantName: &v.Name, CurrentWeight: &v.Weight, DesiredWeight: &v.Weight,
+		CurrentServerlessConfig: v.Serverless, DesiredServerlessConfig: v.Serverless}
+	if v.Serverless == nil {
+		d.CurrentInstanceCount, d.DesiredInstanceCount = &v.Instances, &v.Instances
+	}
+	for _, c := range v.serves().Containers() {
+		d.DeployedImages = append(d.DeployedImages, awsapi.DeployedImage{SpecifiedImage: &c.Image, ResolvedImage: &c.Image, ResolutionTime: awsapi.Stamp(v.LastStart)})
+	}
+	return d
 }
 
 // emit appends the event of an endpoint's status.
 func emit(tx *store.Tx, e *endpoint, what string) error {
 	return tx.Emit(store.Event{Type: "Endpoint." + what, Resource: e.ARN, Data: awsapi.Encode(e.describe())})
 }
-
-// client is what requests to a host go through.
-func newClient(transport *http.Transport) *http.Client { return &http.Client{Transport: transport} }

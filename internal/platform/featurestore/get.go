@@ -30,7 +30,7 @@ func (s *Service) GetRecord(ctx context.Context, in *awsapi.GetRecordRequest) (*
 
 func (s *Service) get(ctx context.Context, l *live, id string, names []string) (out []awsapi.FeatureValue, expires int64, err error) {
 	if !l.online() {
-		return nil, 0, awsapi.ValidationError("Validation Error: FeatureGroup '%s' has no online store; its records are in its offline store.", l.Name)
+		return nil, 0, noOnline(l)
 	}
 	l.inUse.RLock()
 	defer l.inUse.RUnlock()

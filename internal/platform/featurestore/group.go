@@ -85,6 +85,12 @@ func (g *group) check() error {
 	case g.EventTime == g.Identifier:
 		return awsapi.Validation("Validation Error: EventTimeFeatureName and RecordIdentifierFeatureName are both '%s'; they must differ.", g.EventTime)
 	}
+	if t := g.Throughput; t != nil {
+		provisioned := awsapi.Val(t.ThroughputMode) == awsapi.ThroughputModeProvisioned
+		if given := t.ProvisionedReadCapacityUnits != nil && t.ProvisionedWriteCapacityUnits != nil; provisioned != given {
+			return awsapi.Validation("Validation Error: ThroughputConfig has the mode %s; the read and write capacity units are for Provisioned, which needs both.", awsapi.Val(t.ThroughputMode))
+		}
+	}
 	if !g.online() && g.Offline == nil {
 		return awsapi.Validation("Validation Error: either OnlineStoreConfig with EnableOnlineStore or OfflineStoreConfig must be given.")
 	}
@@ -152,42 +158,6 @@ func (s *Service) DescribeFeatureGroup(ctx context.Context, in *awsapi.DescribeF
 		return nil, err
 	}
 	return g.describe(), nil
-}
-
-// UpdateFeatureGroup adds features and changes the online store's time to live.
-func (s *Service) UpdateFeatureGroup(ctx context.Context, in *awsapi.UpdateFeatureGroupRequest) (*awsapi.UpdateFeatureGroupResponse, error) {
-	scope := identity.From(ctx).Scope()
-	l, err := s.live(ctx, in.FeatureGroupName)
-	if err != nil {
-		return nil, err
-	}
-	l.inUse.Lock() // no record is checked against the old features after this
-	defer l.inUse.Unlock()
-	var g *group
-	err = s.DB.Update(ctx, func(tx *store.Tx) error {
-		if g, err = s.find(tx, scope, in.FeatureGroupName); err != nil {
-			return err
-		}
-		g.Features = append(slices.Clone(g.Features), in.FeatureAdditions...)
-		if in.OnlineStoreConfig != nil && g.online() {
-			online := *g.Online
-			online.TtlDuration = in.OnlineStoreConfig.TtlDuration
-			g.Online = &online
-		}
-		if err := g.check(); err != nil {
-			return err
-		}
-		g.Modified = s.World.Now()
-		if err := groupRows.Put(tx, scope, g.Name, g); err != nil {
-			return err
-		}
-		return emit(tx, g, g.Status)
-	})
-	if err != nil {
-		return nil, err
-	}
-	l.group, l.types = *g, newLive(g).types
-	return &awsapi.UpdateFeatureGroupResponse{FeatureGroupArn: &g.ARN}, nil
 }
 
 // ListFeatureGroups lists feature groups.

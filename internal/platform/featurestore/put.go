@@ -18,19 +18,25 @@ func (s *Service) PutRecord(ctx context.Context, in *awsapi.PutRecordRequest) er
 	}
 	l.inUse.RLock()
 	defer l.inUse.RUnlock()
-	r, err := l.read(in.Record)
+	w, err := l.writeOf(in.Record, in.TargetStores, in.TtlDuration)
 	if err != nil {
 		return err
 	}
-	online, offline, err := l.targets(in.TargetStores)
+	return s.write(ctx, l, w)
+}
+
+// writeOf checks a record and makes it a write.
+func (l *live) writeOf(values []awsapi.FeatureValue, stores []string, ttl *awsapi.FeatureStoreTtlDuration) (w write, err error) {
+	r, err := l.read(values)
 	if err != nil {
-		return err
+		return w, err
+	}
+	online, offline, err := l.targets(stores)
+	if err != nil {
+		return w, err
 	}
 	doc, err := json.Marshal(r.values)
-	if err != nil {
-		return err
-	}
-	return s.write(ctx, l, write{id: r.id, time: r.time, doc: string(doc), expires: l.expiry(r.time, in.TtlDuration), online: online, offline: offline})
+	return write{id: r.id, time: r.time, doc: string(doc), expires: l.expiry(r.time, ttl), online: online, offline: offline}, err
 }
 
 // DeleteRecord puts a tombstone in place of a record, or with HardDelete takes it out of the online store. The offline store gets a row that says so.
@@ -69,41 +75,54 @@ type write struct {
 	online, offline bool
 }
 
-// write commits a change to both stores at once. The caller holds l.inUse.
-func (s *Service) write(ctx context.Context, l *live, w write) error {
+// write commits changes to both stores at once. The caller holds l.inUse.
+func (s *Service) write(ctx context.Context, l *live, changes ...write) error {
 	if l.gone {
 		return awsapi.NotFound("Feature group with name '%s' was not found.", l.Name)
 	}
-	job := identity.From(ctx).JobARN
 	err := s.records.Update(ctx, func(tx *store.Tx) error {
-		if w.online {
-			if err := upsert(tx, l, w); err != nil {
+		for _, w := range changes {
+			if err := s.change(ctx, tx, l, w); err != nil {
 				return err
 			}
 		}
-		// A write to the online store alone is logged too, without its values: the log's numbers tell whether a group has changed.
-		if !w.offline {
-			w.doc = ""
-		}
-		_, err := tx.Exec(`INSERT INTO log (grp, event_time, written, deleted, doc) VALUES (?, ?, ?, ?, ?)`,
-			l.Making, w.time, s.World.Now().UnixMicro(), w.deleted, w.doc)
-		if err != nil {
+		return nil
+	})
+	if err == nil {
+		s.wrote(ctx, l, len(changes))
+	}
+	return err
+}
+
+// change makes one change in a transaction.
+func (s *Service) change(ctx context.Context, tx *store.Tx, l *live, w write) error {
+	if w.online {
+		if err := upsert(tx, l, w); err != nil {
 			return err
 		}
-		return s.note(tx, job, "write", l)
-	})
+	}
+	// A write to the online store alone is logged too, without its values: the log's numbers tell whether a group has changed.
+	if !w.offline {
+		w.doc = ""
+	}
+	_, err := tx.Exec(`INSERT INTO log (grp, event_time, written, deleted, doc) VALUES (?, ?, ?, ?, ?)`,
+		l.Making, w.time, s.World.Now().UnixMicro(), w.deleted, w.doc)
 	if err != nil {
 		return err
 	}
-	l.dirty.Store(true) // before the answer, so that whoever reads after it flushes
-	if l.pending.Add(1) == flushAt {
+	return s.note(tx, identity.From(ctx).JobARN, "write", l)
+}
+
+// wrote is what follows from n changes that are on disk. It comes before the answer, so that whoever reads after it flushes.
+func (s *Service) wrote(ctx context.Context, l *live, n int) {
+	l.dirty.Store(true)
+	if now := l.pending.Add(int64(n)); now >= flushAt && now-int64(n) < flushAt {
 		s.wg.Go(func() {
 			if err := s.flushGroup(context.WithoutCancel(ctx), l); err != nil {
 				s.Log.Error("flush feature group", "group", l.Name, "error", err)
 			}
 		})
 	}
-	return nil
 }
 
 // upsert changes the online store where the event is not older than what is there.

@@ -216,6 +216,7 @@ type group struct {
 	Online                          *awsapi.OnlineStoreConfig
 	Offline                         *awsapi.OfflineStoreConfig
 	Throughput                      *awsapi.ThroughputConfig
+	Notes                           map[string]*note // on features, of those that have any
 	Status                          string
 	Created, Modified               time.Time
 }
@@ -243,9 +244,13 @@ func (g *group) location() string {
 func (s *Service) find(tx *store.Tx, scope store.Scope, nameOrARN *string) (*group, error) {
 	g, err := groupRows.Get(tx, scope, nameOf(awsapi.Val(nameOrARN)))
 	if errors.Is(err, store.ErrNotFound) {
-		return nil, awsapi.NotFound("Resource Not Found: Amazon SageMaker can't find a FeatureGroup with name %s", nameOf(awsapi.Val(nameOrARN)))
+		return nil, noGroup(nameOf(awsapi.Val(nameOrARN)))
 	}
 	return g, err
+}
+
+func noGroup(name string) error {
+	return awsapi.NotFound("Resource Not Found: Amazon SageMaker can't find a FeatureGroup with name %s", name)
 }
 
 // emit appends the event of a group's status.

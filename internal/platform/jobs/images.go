@@ -2,11 +2,13 @@ package jobs
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/mobula-ml/mobula/internal/awsapi"
 	"github.com/mobula-ml/mobula/internal/builtin"
 	"github.com/mobula-ml/mobula/internal/pyenv"
+	"github.com/mobula-ml/mobula/internal/pysupport"
 	"github.com/mobula-ml/mobula/internal/scriptmode"
 )
 
@@ -54,8 +56,27 @@ type program struct {
 	python  *pyenv.Runtime // the world that the command needs, or nil
 }
 
-// trainingProgram is the program of a training job.
+// trainingProgram is the program of a training job, with what feeds its pipes before it where it has any.
 func (s *Service) trainingProgram(in *awsapi.CreateTrainingJobRequest) (program, error) {
+	prog, err := s.scriptOf(in)
+	var pipes []string
+	for _, c := range in.InputDataConfig {
+		if piped(in, c) {
+			pipes = append(pipes, *c.ChannelName)
+		}
+	}
+	if len(pipes) == 0 || err != nil {
+		return prog, err
+	}
+	if slices.Contains(prog.command, builtin.TrainCommand) || slices.Contains(prog.command, pysupport.XGBoostModule) {
+		return program{}, awsapi.Validation("channel '%s': input mode Pipe is not served by the XGBoost image without a script; File and FastFile are.", pipes[0])
+	}
+	prog.command = slices.Concat([]string{"mobula", scriptmode.Command, scriptmode.PipesCommand}, pipes, []string{"--"}, prog.command)
+	return prog, nil
+}
+
+// scriptOf is what the image of a training job runs.
+func (s *Service) scriptOf(in *awsapi.CreateTrainingJobRequest) (program, error) {
 	a := in.AlgorithmSpecification
 	i, err := s.imageOf(awsapi.Val(a.TrainingImage))
 	switch {
@@ -72,6 +93,9 @@ func (s *Service) trainingProgram(in *awsapi.CreateTrainingJobRequest) (program,
 		return program{[]string{"mobula", scriptmode.Command, scriptmode.TrainCommand}, i.runtime}, nil
 	case i.builtin():
 		return program{command: []string{"mobula", builtin.Command, builtin.TrainCommand}}, nil
+	}
+	if i.xgboost != "" { // another version than the one that is built in
+		return program{[]string{"python3", "-m", pysupport.XGBoostModule}, i.runtime}, nil
 	}
 	return program{}, awsapi.Validation("hyperParameters must have 'sagemaker_program': image '%s' runs a script, and has no algorithm of its own here.", i.uri)
 }

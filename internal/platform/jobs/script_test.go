@@ -160,3 +160,39 @@ func TestScriptsThatFail(t *testing.T) {
 		t.Errorf("an image without a runtime: %v", err)
 	}
 }
+
+// Channels come as pipes, once for each epoch, and as the objects that a manifest names.
+func TestPipesAndManifests(t *testing.T) {
+	t.Parallel()
+	e := platformtest.New(t)
+	s := newRoom(t, e, runner.Auto, 2)
+	put(t, e, "data/a.csv", "1\n")
+	put(t, e, "data/b.csv", "2\n")
+	put(t, e, "data/sub/c.csv", "3\n")
+	put(t, e, "list.json", `[{"prefix":"s3://`+platformtest.Bucket+`/data/"},"b.csv","sub/c.csv"]`)
+	put(t, e, "wrong.json", `[{"prefix":"s3://`+platformtest.Bucket+`/data/"},"none.csv"]`)
+	channel := func(name, uri, kind, mode string) awsapi.Channel {
+		return awsapi.Channel{ChannelName: &name, InputMode: awsapi.Optional(mode), DataSource: &awsapi.DataSource{S3DataSource: &awsapi.S3DataSource{S3DataType: &kind, S3Uri: new("s3://" + platformtest.Bucket + "/" + uri)}}}
+	}
+	run := func(name, script string, channels ...awsapi.Channel) *awsapi.DescribeTrainingJobResponse {
+		in := training(name)
+		in.AlgorithmSpecification.TrainingImage, in.AlgorithmSpecification.ContainerEntrypoint = new("mobula/go:1"), []string{"/bin/sh", "-c", script}
+		in.HyperParameters, in.InputDataConfig = nil, channels
+		if _, err := s.CreateTrainingJob(e.Ctx, in); err != nil {
+			t.Fatal(err)
+		}
+		return trained(t, e, s, name)
+	}
+	const script = `cd /opt/ml/input/data && test "$(cat train_0 | tr '\n' ' ')" = "1 2 3 " && test "$(cat train_1 | wc -l)" = 3 && test "$(cat listed/b.csv listed/sub/c.csv | tr '\n' ' ')" = "2 3 " && test ! -e listed/a.csv`
+	if d := run("good", script, channel("train", "data/", "S3Prefix", "Pipe"), channel("listed", "list.json", "ManifestFile", "")); *d.TrainingJobStatus != "Completed" {
+		t.Errorf("%s: %s", *d.TrainingJobStatus, awsapi.Val(d.FailureReason))
+	}
+	if d := run("wrong", "true", channel("listed", "wrong.json", "ManifestFile", "")); *d.TrainingJobStatus != "Failed" || !strings.Contains(awsapi.Val(d.FailureReason), "none.csv' does not exist") {
+		t.Errorf("%s: %s", *d.TrainingJobStatus, awsapi.Val(d.FailureReason))
+	}
+	in := training("pipe")
+	in.InputDataConfig[0].InputMode = new("Pipe")
+	if _, err := s.CreateTrainingJob(e.Ctx, in); err == nil || !strings.Contains(err.Error(), "Pipe is not served by the XGBoost image") {
+		t.Errorf("the built-in trainer by a pipe: %v", err)
+	}
+}

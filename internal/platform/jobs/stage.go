@@ -17,6 +17,7 @@ import (
 	"github.com/mobula-ml/mobula/internal/identity"
 	"github.com/mobula-ml/mobula/internal/object"
 	"github.com/mobula-ml/mobula/internal/runner"
+	"github.com/mobula-ml/mobula/internal/scriptmode"
 	"github.com/mobula-ml/mobula/xgboost"
 )
 
@@ -99,6 +100,9 @@ func (p *pass) trainingInputs() (inputs []input, folders []string) {
 	for _, c := range p.job.Training.InputDataConfig {
 		s3 := c.DataSource.S3DataSource
 		target := ml + "/input/data/" + *c.ChannelName
+		if piped(p.job.Training, c) {
+			target = ml + "/" + scriptmode.PipeFolder + "/" + *c.ChannelName
+		}
 		inputs = append(inputs, input{name: *c.ChannelName, uri: *s3.S3Uri, target: target,
 			list:    awsapi.Val(s3.S3DataType) == awsapi.S3DataTypeManifestFile,
 			sharded: awsapi.Val(s3.S3DataDistributionType) == awsapi.S3DataDistributionShardedByS3Key})
@@ -131,7 +135,11 @@ func (p *pass) configure(n, hosts int) error {
 	if p.job.Training != nil {
 		channels := map[string]any{}
 		for _, c := range p.job.Training.InputDataConfig {
-			channels[*c.ChannelName] = map[string]any{"ContentType": awsapi.Val(c.ContentType), "TrainingInputMode": "File",
+			mode := "File" // what lies there for FastFile, too
+			if piped(p.job.Training, c) {
+				mode = awsapi.TrainingInputModePipe
+			}
+			channels[*c.ChannelName] = map[string]any{"ContentType": awsapi.Val(c.ContentType), "TrainingInputMode": mode,
 				"S3DistributionType": awsapi.Val(c.DataSource.S3DataSource.S3DataDistributionType), "RecordWrapperType": orNone(c.RecordWrapperType)}
 		}
 		params := p.job.Training.HyperParameters
@@ -181,7 +189,7 @@ func (p *pass) fetch(ctx context.Context, spec *runner.Spec, in input) error {
 		return clientError("input %s: '%s': %v", in.name, in.uri, err)
 	}
 	if in.list {
-		return clientError("input %s: S3DataType ManifestFile is not served; S3Prefix is", in.name)
+		return p.fetchListed(ctx, spec, in, bucket, prefix)
 	}
 	found, after := 0, ""
 	for {
@@ -209,6 +217,48 @@ func (p *pass) fetch(ctx context.Context, spec *runner.Spec, in input) error {
 	}
 	if found == 0 && in.name != "checkpoints" {
 		return clientError("Data download failed: input %s: no S3 objects found under S3 URL '%s'", in.name, in.uri)
+	}
+	return nil
+}
+
+// maxManifest bounds a manifest in bytes.
+const maxManifest = 64 << 20
+
+// fetchListed brings the objects that a manifest names: a JSON list of an object with the prefix and the keys behind it.
+func (p *pass) fetchListed(ctx context.Context, spec *runner.Spec, in input, bucket, key string) error {
+	body, _, err := p.svc.Objects.Get(ctx, bucket, key)
+	if errors.Is(err, object.ErrNoSuchKey) || errors.Is(err, object.ErrNoSuchBucket) {
+		return clientError("Data download failed: input %s: the manifest '%s' does not exist", in.name, in.uri)
+	}
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	var entries []json.RawMessage
+	var head struct{ Prefix string }
+	err = json.NewDecoder(io.LimitReader(body, maxManifest)).Decode(&entries)
+	if err != nil || len(entries) == 0 || json.Unmarshal(entries[0], &head) != nil || head.Prefix == "" {
+		return clientError("input %s: the manifest '%s' must be a JSON list that begins with {\"prefix\": \"s3://…\"}", in.name, in.uri)
+	}
+	for number, entry := range entries[1:] {
+		var rest string
+		if json.Unmarshal(entry, &rest) != nil || !filepath.IsLocal(rest) {
+			return clientError("input %s: the manifest '%s', entry %d: %s is not a key below the prefix", in.name, in.uri, number+1, entry)
+		}
+		bucket, key, err := object.ParseURI(head.Prefix + rest)
+		if err != nil {
+			return clientError("input %s: '%s': %v", in.name, head.Prefix+rest, err)
+		}
+		info, err := p.svc.Objects.Head(ctx, bucket, key)
+		if errors.Is(err, object.ErrNoSuchKey) || errors.Is(err, object.ErrNoSuchBucket) {
+			return clientError("Data download failed: input %s: '%s' does not exist", in.name, head.Prefix+rest)
+		}
+		if err != nil {
+			return err
+		}
+		if err := p.place(ctx, spec, in, info, rest, number); err != nil {
+			return err
+		}
 	}
 	return nil
 }

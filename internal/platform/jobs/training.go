@@ -23,6 +23,14 @@ func (s *Service) CreateTrainingJob(ctx context.Context, in *awsapi.CreateTraini
 	return &awsapi.CreateTrainingJobResponse{TrainingJobArn: &j.ARN}, nil
 }
 
+// CheckTrainingJob says why CreateTrainingJob would refuse a request, but for what depends on the moment, or nothing.
+func (s *Service) CheckTrainingJob(in *awsapi.CreateTrainingJobRequest) error {
+	if err := s.checkTraining(in); err != nil {
+		return err
+	}
+	return s.fits(&job{Training: in})
+}
+
 func (s *Service) checkTraining(in *awsapi.CreateTrainingJobRequest) error {
 	a := in.AlgorithmSpecification
 	if a == nil || a.TrainingImage == nil {
@@ -49,8 +57,11 @@ func (s *Service) checkTraining(in *awsapi.CreateTrainingJobRequest) error {
 		if c.DataSource.S3DataSource == nil {
 			return awsapi.Validation("channel '%s' must have an S3DataSource; other sources are not served.", *c.ChannelName)
 		}
-		if mode := awsapi.Val(c.InputMode); mode == awsapi.TrainingInputModePipe || mode == "" && awsapi.Val(a.TrainingInputMode) == awsapi.TrainingInputModePipe {
-			return awsapi.Validation("channel '%s': input mode Pipe is not served; File and FastFile are.", *c.ChannelName)
+		if piped(in, c) && awsapi.Val(c.RecordWrapperType) == awsapi.RecordWrapperRecordIO {
+			return awsapi.Validation("channel '%s': RecordWrapperType RecordIO is not served; the objects are piped as they are.", *c.ChannelName)
+		}
+		if kind := awsapi.Val(c.DataSource.S3DataSource.S3DataType); kind == awsapi.S3DataTypeAugmentedManifestFile {
+			return awsapi.Validation("channel '%s': S3DataType %s is not served; S3Prefix and ManifestFile are.", *c.ChannelName, kind)
 		}
 		if _, _, err := object.ParseURI(*c.DataSource.S3DataSource.S3Uri); err != nil {
 			return awsapi.Validation("channel '%s': S3Uri '%s': %v", *c.ChannelName, *c.DataSource.S3DataSource.S3Uri, err)
@@ -60,6 +71,15 @@ func (s *Service) checkTraining(in *awsapi.CreateTrainingJobRequest) error {
 		return awsapi.Validation("outputDataConfig.s3OutputPath '%s': %v", *in.OutputDataConfig.S3OutputPath, err)
 	}
 	return nil
+}
+
+// piped says whether the hosts get a channel as named pipes.
+func piped(in *awsapi.CreateTrainingJobRequest, c awsapi.Channel) bool {
+	mode := awsapi.Val(c.InputMode)
+	if mode == "" {
+		mode = awsapi.Val(in.AlgorithmSpecification.TrainingInputMode)
+	}
+	return mode == awsapi.TrainingInputModePipe
 }
 
 // DescribeTrainingJob shows a training job.

@@ -59,12 +59,12 @@ func (b *builder) join(source, destination, kind string) error {
 	return join(b.tx, b.scope, source, destination, kind, b.now)
 }
 
-// into joins the artifact of a URI to a node, from joins a node to it.
-func (b *builder) into(node, kind, uri, name string) error {
+// into joins the artifact of a URI to a node, from joins a node to it. Such artifacts have no name, so that clients show the URI.
+func (b *builder) into(node, kind, uri string) error {
 	if uri == "" {
 		return nil
 	}
-	arn, earlier, err := b.artifact(kind, uri, name, nil)
+	arn, earlier, err := b.artifact(kind, uri, "", nil)
 	if err != nil {
 		return err
 	}
@@ -76,11 +76,11 @@ func (b *builder) into(node, kind, uri, name string) error {
 	return b.join(arn, node, awsapi.AssociationEdgeTypeContributedTo)
 }
 
-func (b *builder) from(node, kind, uri, name string) error {
+func (b *builder) from(node, kind, uri string) error {
 	if uri == "" {
 		return nil
 	}
-	arn, _, err := b.artifact(kind, uri, name, nil)
+	arn, _, err := b.artifact(kind, uri, "", nil)
 	if err != nil {
 		return err
 	}
@@ -115,12 +115,12 @@ func (b *builder) processing(e store.Event) error {
 		return err
 	}
 	node := b.component(*d.ProcessingJobName, "-aws-processing-job")
-	if err := b.into(node, imageType, awsapi.Val(d.AppSpecification.ImageUri), "SageMaker.ImageUri"); err != nil {
+	if err := b.into(node, imageType, awsapi.Val(d.AppSpecification.ImageUri)); err != nil {
 		return err
 	}
 	for _, in := range d.ProcessingInputs {
 		if in.S3Input != nil {
-			if err := b.into(node, dataSet, awsapi.Val(in.S3Input.S3Uri), *in.InputName); err != nil {
+			if err := b.into(node, dataSet, awsapi.Val(in.S3Input.S3Uri)); err != nil {
 				return err
 			}
 		}
@@ -128,7 +128,7 @@ func (b *builder) processing(e store.Event) error {
 	if d.ProcessingOutputConfig != nil {
 		for _, out := range d.ProcessingOutputConfig.Outputs {
 			if out.S3Output != nil {
-				if err := b.from(node, dataSet, awsapi.Val(out.S3Output.S3Uri), *out.OutputName); err != nil {
+				if err := b.from(node, dataSet, awsapi.Val(out.S3Output.S3Uri)); err != nil {
 					return err
 				}
 			}
@@ -171,33 +171,33 @@ func (b *builder) training(e store.Event) error {
 		return err
 	}
 	node := b.component(*d.TrainingJobName, "-aws-training-job")
-	if err := b.into(node, imageType, awsapi.Val(d.AlgorithmSpecification.TrainingImage), "SageMaker.ImageUri"); err != nil {
+	if err := b.into(node, imageType, awsapi.Val(d.AlgorithmSpecification.TrainingImage)); err != nil {
 		return err
 	}
 	for _, c := range d.InputDataConfig {
 		if c.DataSource != nil && c.DataSource.S3DataSource != nil {
-			if err := b.into(node, dataSet, awsapi.Val(c.DataSource.S3DataSource.S3Uri), *c.ChannelName); err != nil {
+			if err := b.into(node, dataSet, awsapi.Val(c.DataSource.S3DataSource.S3Uri)); err != nil {
 				return err
 			}
 		}
 	}
 	if code := strings.Trim(d.HyperParameters["sagemaker_submit_directory"], `"`); strings.HasPrefix(code, "s3://") {
-		if err := b.into(node, codeType, code, "SageMaker.Code"); err != nil {
+		if err := b.into(node, codeType, code); err != nil {
 			return err
 		}
 	}
 	if c := d.CheckpointConfig; c != nil {
-		if err := b.from(node, checkpoint, awsapi.Val(c.S3Uri), "SageMaker.Checkpoint"); err != nil {
+		if err := b.from(node, checkpoint, awsapi.Val(c.S3Uri)); err != nil {
 			return err
 		}
 	}
 	if c := d.TensorBoardOutputConfig; c != nil {
-		if err := b.from(node, tensorBoard, awsapi.Val(c.S3OutputPath), "SageMaker.TensorBoard"); err != nil {
+		if err := b.from(node, tensorBoard, awsapi.Val(c.S3OutputPath)); err != nil {
 			return err
 		}
 	}
 	if d.ModelArtifacts != nil {
-		if err := b.from(node, modelType, awsapi.Val(d.ModelArtifacts.S3ModelArtifacts), "SageMaker.ModelArtifact"); err != nil {
+		if err := b.from(node, modelType, awsapi.Val(d.ModelArtifacts.S3ModelArtifacts)); err != nil {
 			return err
 		}
 	}
@@ -250,10 +250,10 @@ func (b *builder) modelPackage(e store.Event) error {
 	}
 	if d.InferenceSpecification != nil {
 		for _, c := range d.InferenceSpecification.Containers {
-			if err := b.into(node, modelType, awsapi.Val(c.ModelDataUrl), "SageMaker.ModelArtifact"); err != nil {
+			if err := b.into(node, modelType, awsapi.Val(c.ModelDataUrl)); err != nil {
 				return err
 			}
-			if err := b.into(node, imageType, awsapi.Val(c.Image), "SageMaker.ImageUri"); err != nil {
+			if err := b.into(node, imageType, awsapi.Val(c.Image)); err != nil {
 				return err
 			}
 		}
@@ -304,6 +304,9 @@ func (b *builder) endpoint(e store.Event) error {
 	if err := b.join(action, context, awsapi.AssociationEdgeTypeProduced); err != nil {
 		return err
 	}
+	if err := b.join(context, action, awsapi.AssociationEdgeTypeAssociatedWith); err != nil {
+		return err
+	}
 	ctx := identity.With(b.ctx, identity.Principal{Account: b.scope.Account, Region: b.scope.Region})
 	config, err := b.svc.Endpoints.DescribeEndpointConfig(ctx, &awsapi.DescribeEndpointConfigInput{EndpointConfigName: d.EndpointConfigName})
 	if err != nil {
@@ -311,6 +314,9 @@ func (b *builder) endpoint(e store.Event) error {
 	}
 	for _, v := range config.ProductionVariants {
 		if err := b.modelInto(action, v.ModelName); err != nil {
+			return err
+		}
+		if err := b.from(action, modelType, b.scope.ARN("model/"+*v.ModelName)); err != nil {
 			return err
 		}
 	}

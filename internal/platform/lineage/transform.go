@@ -14,7 +14,7 @@ func (b *builder) transform(e store.Event) error {
 	}
 	node := b.component(*d.TransformJobName, "-aws-transform-job")
 	if in := d.TransformInput; in != nil && in.DataSource != nil && in.DataSource.S3DataSource != nil {
-		if err := b.into(node, dataSet, awsapi.Val(in.DataSource.S3DataSource.S3Uri), "SageMaker.TransformInput"); err != nil {
+		if err := b.into(node, dataSet, awsapi.Val(in.DataSource.S3DataSource.S3Uri)); err != nil {
 			return err
 		}
 	}
@@ -24,7 +24,7 @@ func (b *builder) transform(e store.Event) error {
 	if d.TransformOutput == nil {
 		return nil
 	}
-	return b.from(node, dataSet, awsapi.Val(d.TransformOutput.S3OutputPath), "SageMaker.TransformOutput")
+	return b.from(node, dataSet, awsapi.Val(d.TransformOutput.S3OutputPath))
 }
 
 // modelInto joins the data and the images of a model to a node.
@@ -43,10 +43,10 @@ func (b *builder) modelInto(node string, model *string) error {
 		if c.ModelPackageName != nil {
 			uri, kind = *c.ModelPackageName, packageType
 		}
-		if err := b.into(node, kind, uri, *model); err != nil {
+		if err := b.into(node, kind, uri); err != nil {
 			return err
 		}
-		if err := b.into(node, imageType, awsapi.Val(c.Image), "SageMaker.ImageUri"); err != nil {
+		if err := b.into(node, imageType, awsapi.Val(c.Image)); err != nil {
 			return err
 		}
 	}

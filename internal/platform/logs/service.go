@@ -1,6 +1,7 @@
 package logs
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/mobula-ml/mobula/internal/awsapi"
@@ -17,7 +19,12 @@ import (
 )
 
 // Service serves the operations of the room.
-type Service struct{ Dir string }
+type Service struct {
+	Dir string
+
+	mu    sync.Mutex
+	times map[string]*times // by the path of the stream
+}
 
 const groupPrefix = "/aws/sagemaker/"
 
@@ -38,28 +45,6 @@ func (s *Service) folder(name, identifier *string) (string, error) {
 	return dir, nil
 }
 
-// DescribeLogGroups lists the groups that have streams.
-func (s *Service) DescribeLogGroups(ctx context.Context, in *awsapi.DescribeLogGroupsRequest) (*awsapi.DescribeLogGroupsResponse, error) {
-	p := identity.From(ctx)
-	out := &awsapi.DescribeLogGroupsResponse{LogGroups: []awsapi.LogGroup{}}
-	entries, err := os.ReadDir(s.Dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return out, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	for _, e := range entries {
-		name := groupPrefix + e.Name()
-		if !e.IsDir() || !strings.HasPrefix(name, awsapi.Val(in.LogGroupNamePrefix)) || !strings.Contains(name, awsapi.Val(in.LogGroupNamePattern)) {
-			continue
-		}
-		out.LogGroups = append(out.LogGroups, awsapi.LogGroup{LogGroupName: &name, Arn: new("arn:aws:logs:" + p.Region + ":" + p.Account + ":log-group:" + name + ":*"),
-			LogGroupArn: new("arn:aws:logs:" + p.Region + ":" + p.Account + ":log-group:" + name)})
-	}
-	return out, nil
-}
-
 // A stream is a log file.
 type stream struct {
 	name         string // "<job>/algo-1-<ms>"
@@ -67,6 +52,7 @@ type stream struct {
 	size         int64
 	first, last  int64 // milliseconds since 1970
 	lastModified time.Time
+	marks        []mark // of a stream that is read
 }
 
 const suffix = ".log"
@@ -88,19 +74,25 @@ func open(dir, name string) (*stream, error) {
 	return st, nil
 }
 
-// at is the time that a line is given by its offset.
-func (st *stream) at(offset int64) int64 {
-	if st.size == 0 {
-		return st.first
+// observe opens a stream to read it. now is when the reading of all streams of a request began, so that no line that comes to one of them
+// after that is older than a line of another that is shown.
+func (s *Service) observe(dir, name string, now time.Time) (*stream, error) {
+	st, err := open(dir, name)
+	if err == nil {
+		st.marks = s.timesOf(st).observe(st.size, st.last, now.UnixMilli())
 	}
-	return st.first + int64(float64(st.last-st.first)*float64(offset)/float64(st.size))
+	return st, err
 }
 
 // DescribeLogStreams lists the streams of a group, by name or by their last event.
-func (s *Service) DescribeLogStreams(_ context.Context, in *awsapi.DescribeLogStreamsRequest) (*awsapi.DescribeLogStreamsResponse, error) {
+func (s *Service) DescribeLogStreams(ctx context.Context, in *awsapi.DescribeLogStreamsRequest) (*awsapi.DescribeLogStreamsResponse, error) {
 	dir, err := s.folder(in.LogGroupName, in.LogGroupIdentifier)
 	if err != nil {
 		return nil, err
+	}
+	byTime := awsapi.Val(in.OrderBy) == awsapi.OrderByLastEventTime
+	if byTime && in.LogStreamNamePrefix != nil {
+		return nil, &awsapi.Error{Code: "InvalidParameterException", Status: 400, Message: "Cannot order by LastEventTime with a logStreamNamePrefix."}
 	}
 	names, err := streamNames(dir, awsapi.Val(in.LogStreamNamePrefix))
 	if err != nil {
@@ -112,8 +104,8 @@ func (s *Service) DescribeLogStreams(_ context.Context, in *awsapi.DescribeLogSt
 			streams = append(streams, st)
 		}
 	}
-	if awsapi.Val(in.OrderBy) == awsapi.OrderByLastEventTime {
-		slices.SortStableFunc(streams, func(a, b *stream) int { return int(a.last - b.last) })
+	if byTime {
+		slices.SortStableFunc(streams, func(a, b *stream) int { return cmp.Compare(a.last, b.last) })
 	}
 	if awsapi.Val(in.Descending) {
 		slices.Reverse(streams)
@@ -132,8 +124,10 @@ func (s *Service) DescribeLogStreams(_ context.Context, in *awsapi.DescribeLogSt
 	}
 	to := min(from+limit, len(streams))
 	out := &awsapi.DescribeLogStreamsResponse{LogStreams: []awsapi.LogStream{}}
+	p := identity.From(ctx)
+	group := groupPrefix + filepath.ToSlash(strings.TrimPrefix(strings.TrimPrefix(dir, s.Dir), string(filepath.Separator)))
 	for _, st := range streams[from:to] {
-		out.LogStreams = append(out.LogStreams, awsapi.LogStream{LogStreamName: &st.name, CreationTime: &st.first, FirstEventTimestamp: &st.first,
+		out.LogStreams = append(out.LogStreams, awsapi.LogStream{LogStreamName: &st.name, Arn: new("arn:aws:logs:" + p.Region + ":" + p.Account + ":log-group:" + group + ":log-stream:" + st.name), CreationTime: &st.first, FirstEventTimestamp: &st.first,
 			LastEventTimestamp: &st.last, LastIngestionTime: &st.last, StoredBytes: &st.size})
 	}
 	if to < len(streams) && to > 0 {

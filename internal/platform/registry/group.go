@@ -58,6 +58,9 @@ func (s *Service) ListModelPackageGroups(ctx context.Context, in *awsapi.ListMod
 		q.SortBy = store.ByName
 	}
 	out := &awsapi.ListModelPackageGroupsOutput{ModelPackageGroupSummaryList: []awsapi.ModelPackageGroupSummary{}}
+	if awsapi.Val(in.CrossAccountFilterOption) == awsapi.CrossAccountFilterOptionCrossAccount { // there is one account
+		return out, nil
+	}
 	return out, s.DB.View(ctx, func(tx *store.Tx) error {
 		page, err := groupRows.List(tx, identity.From(ctx).Scope(), q)
 		for _, g := range page.Items {

@@ -175,9 +175,16 @@ func (s *Service) UpdateModelPackage(ctx context.Context, in *awsapi.UpdateModel
 		}
 	}
 	scope := identity.From(ctx).Scope()
+	request, token := awsapi.Encode(in), awsapi.Val(in.ClientToken)
 	return &awsapi.UpdateModelPackageOutput{ModelPackageArn: in.ModelPackageArn}, s.DB.Update(ctx, func(tx *store.Tx) error {
+		if _, seen, err := tx.Idempotent(scope, "UpdateModelPackage", token, request); err != nil || seen {
+			return err
+		}
 		p, err := getPackage(tx, scope, in.ModelPackageArn)
 		if err != nil {
+			return err
+		}
+		if err := tx.RememberToken(scope, "UpdateModelPackage", token, request, *p.ModelPackageArn); err != nil {
 			return err
 		}
 		before := awsapi.Val(p.ModelApprovalStatus)

@@ -27,6 +27,7 @@ func New(deps Deps) *Service { return &Service{deps} }
 type group struct {
 	awsapi.DescribeModelPackageGroupOutput
 	LastVersion int32
+	Policy      string // the resource policy, or ""
 }
 
 var (

@@ -27,6 +27,9 @@ func (s *Service) CreateHyperParameterTuningJob(ctx context.Context, in *awsapi.
 	if err := j.fill(in); err != nil {
 		return nil, err
 	}
+	if err := s.checkTrials(j); err != nil {
+		return nil, err
+	}
 	err := s.DB.Update(ctx, func(tx *store.Tx) error {
 		if err := j.warm(tx, in.WarmStartConfig); err != nil {
 			return err
@@ -87,6 +90,21 @@ func (j *job) fill(in *awsapi.CreateHyperParameterTuningJobRequest) error {
 		j.Seed = uint64(*c.RandomSeed)
 	}
 	return j.limit()
+}
+
+// checkTrials refuses a job whose trials would all be refused.
+func (s *Service) checkTrials(j *job) error {
+	for i := range j.Definitions {
+		first := trial{Job: j.Name, Definition: i}
+		var err error
+		if first.Params, err = j.strategyOf(i).Suggest(j.state(i, nil), 0); err != nil {
+			return err
+		}
+		if err := s.Jobs.CheckTrainingJob(j.request(&first)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // limit completes and checks the resource limits.

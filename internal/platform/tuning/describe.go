@@ -29,8 +29,10 @@ func (t *trial) describe(j *job) *awsapi.HyperParameterTrainingJobSummary {
 }
 
 func (j *job) describe(now time.Time) *awsapi.DescribeHyperParameterTuningJobResponse {
+	config := j.Config
+	config.ParameterRanges = everyKind(config.ParameterRanges)
 	out := &awsapi.DescribeHyperParameterTuningJobResponse{HyperParameterTuningJobName: &j.Name, HyperParameterTuningJobArn: &j.ARN,
-		HyperParameterTuningJobConfig: &j.Config, HyperParameterTuningJobStatus: &j.Status, WarmStartConfig: j.WarmStart,
+		HyperParameterTuningJobConfig: &config, HyperParameterTuningJobStatus: &j.Status, WarmStartConfig: j.WarmStart,
 		CreationTime: awsapi.Stamp(j.Created), LastModifiedTime: awsapi.Stamp(j.Modified), FailureReason: awsapi.Optional(j.Reason)}
 	if j.Several {
 		for i := range j.Definitions {
@@ -40,10 +42,11 @@ func (j *job) describe(now time.Time) *awsapi.DescribeHyperParameterTuningJobRes
 		out.TrainingJobDefinition = j.Definitions[0].shown()
 	}
 	out.TrainingJobStatusCounters, out.ObjectiveStatusCounters = j.Counts.describe()
+	until := now
 	if j.Ended != nil {
-		out.HyperParameterTuningEndTime, now = awsapi.Stamp(*j.Ended), *j.Ended
+		out.HyperParameterTuningEndTime, until = awsapi.Stamp(*j.Ended), *j.Ended
 	}
-	out.ConsumedResources = &awsapi.HyperParameterTuningJobConsumedResources{RuntimeInSeconds: new(int32(math.Ceil(now.Sub(j.Created).Seconds())))}
+	out.ConsumedResources = &awsapi.HyperParameterTuningJobConsumedResources{RuntimeInSeconds: new(int32(math.Ceil(until.Sub(j.Created).Seconds())))}
 	out.TuningJobCompletionDetails = &awsapi.HyperParameterTuningJobCompletionDetails{NumberOfTrainingJobsObjectiveNotImproving: &j.NotImproving}
 	if j.Converged != nil {
 		out.TuningJobCompletionDetails.ConvergenceDetectedTime = awsapi.Stamp(*j.Converged)
@@ -57,11 +60,25 @@ func (j *job) describe(now time.Time) *awsapi.DescribeHyperParameterTuningJobRes
 	return out
 }
 
-// shown is the definition with what the service adds to its static hyper-parameters.
+// shown is the definition with what the service adds: the objective among the static hyper-parameters, and the cluster as a ResourceConfig, which
+// the Python SDK reads from a job that it made with a HyperParameterTuningResourceConfig.
 func (d *definition) shown() *awsapi.HyperParameterTrainingJobDefinition {
 	out := d.Request
-	out.StaticHyperParameters = d.static()
+	out.StaticHyperParameters, out.ResourceConfig, out.HyperParameterRanges = d.static(), d.cluster(), everyKind(d.Request.HyperParameterRanges)
+	algorithm := *out.AlgorithmSpecification
+	algorithm.MetricDefinitions = append([]awsapi.MetricDefinition{}, algorithm.MetricDefinitions...) // clients read the list when it is empty, too
+	out.AlgorithmSpecification = &algorithm
 	return &out
+}
+
+// everyKind gives ranges a list for every kind, as clients read them all.
+func everyKind(r *awsapi.ParameterRanges) *awsapi.ParameterRanges {
+	if r == nil {
+		return nil
+	}
+	return &awsapi.ParameterRanges{IntegerParameterRanges: append([]awsapi.IntegerParameterRange{}, r.IntegerParameterRanges...),
+		ContinuousParameterRanges:  append([]awsapi.ContinuousParameterRange{}, r.ContinuousParameterRanges...),
+		CategoricalParameterRanges: append([]awsapi.CategoricalParameterRange{}, r.CategoricalParameterRanges...)}
 }
 
 // better is the better of two trials, of which either may be missing.

@@ -81,7 +81,7 @@ func TestConvergenceEndsAJob(t *testing.T) {
 	e := platformtest.New(t)
 	data(t, e)
 	r := newRoom(t, e)
-	in := choices(request("converges", "Bayesian", 50, 3), "max_depth", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12", "13", "14")
+	in := choices(request("converges", "Bayesian", 50, 3), "max_depth", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10")
 	in.HyperParameterTuningJobConfig.TuningJobCompletionCriteria = &awsapi.TuningJobCompletionCriteria{ConvergenceDetected: &awsapi.ConvergenceDetected{CompleteOnConvergence: new("Enabled")}}
 	r.create(t, in)
 	d := r.ended(t, "converges", "Completed")
@@ -97,7 +97,7 @@ func TestEarlyStopping(t *testing.T) {
 	data(t, e)
 	r := newRoom(t, e)
 	auto := choices(request("auto", "Grid", 0, 1), "eta", "0.3", "0.5", "1e-7") // a grid is tried in the order of its values
-	auto.TrainingJobDefinition.StaticHyperParameters["num_round"] = "2500"
+	auto.TrainingJobDefinition.StaticHyperParameters["num_round"] = "3000"
 	auto.HyperParameterTuningJobConfig.TrainingJobEarlyStoppingType = new("Auto")
 	r.create(t, auto)
 	rungs := long(request("rungs", "Hyperband", 4, 2))
@@ -119,7 +119,7 @@ func TestEarlyStopping(t *testing.T) {
 	}
 	// Trials that go on beyond the last epoch are all stopped, and the best of them is the best.
 	d = r.ended(t, "rungs", "Completed")
-	if all := r.trials(t, "rungs"); *d.TrainingJobStatusCounters.Stopped != 4 || *d.BestTrainingJob.TrainingJobName != *all[0].TrainingJobName {
+	if all := r.trials(t, "rungs", bestFirst); *d.TrainingJobStatusCounters.Stopped != 4 || *d.BestTrainingJob.TrainingJobName != *all[0].TrainingJobName {
 		t.Errorf("counters %+v, best %+v", d.TrainingJobStatusCounters, d.BestTrainingJob)
 	}
 	one, err := r.jobs.DescribeTrainingJob(e.Ctx, &awsapi.DescribeTrainingJobRequest{TrainingJobName: d.BestTrainingJob.TrainingJobName})
@@ -166,7 +166,7 @@ func TestWarmStart(t *testing.T) {
 			ranges.IntegerParameterRanges, ranges.CategoricalParameterRanges = nil, []awsapi.CategoricalParameterRange{{Name: new("max_depth"), Values: []string{"1"}}}
 		},
 		"needs the training image of parent": func(in *awsapi.CreateHyperParameterTuningJobRequest) {
-			in.TrainingJobDefinition.AlgorithmSpecification.TrainingImage = new("x/y:1")
+			in.TrainingJobDefinition.AlgorithmSpecification.TrainingImage = new("sagemaker-xgboost:3.2-1")
 		},
 		"needs the input data of parent": func(in *awsapi.CreateHyperParameterTuningJobRequest) {
 			in.TrainingJobDefinition.InputDataConfig[0].DataSource.S3DataSource.S3Uri = new("s3://" + platformtest.Bucket + "/validation/")
@@ -222,8 +222,12 @@ func TestJobsThatCannotBeAreRefused(t *testing.T) {
 	}
 	config := func(r *in) *awsapi.HyperParameterTuningJobConfig { return r.HyperParameterTuningJobConfig }
 	for want, change := range map[string]func(r *in){
-		"Value 'Enabled' at 'autotune.mode' is not served":                   func(r *in) { r.Autotune = &awsapi.Autotune{Mode: new("Enabled")} },
-		"Exactly one of trainingJobDefinition and trainingJobDefinitions":    func(r *in) { r.TrainingJobDefinition = nil },
+		"Value 'Enabled' at 'autotune.mode' is not served":                func(r *in) { r.Autotune = &awsapi.Autotune{Mode: new("Enabled")} },
+		"Exactly one of trainingJobDefinition and trainingJobDefinitions": func(r *in) { r.TrainingJobDefinition = nil },
+		"Image 'x/y:1' cannot be run": func(r *in) {
+			r.TrainingJobDefinition.AlgorithmSpecification.TrainingImage = new("x/y:1")
+		},
+		"'ml.m5' is not an instance type":                                    func(r *in) { r.TrainingJobDefinition.ResourceConfig.InstanceType = new("ml.m5") },
 		"Exactly one of resourceConfig and":                                  func(r *in) { r.TrainingJobDefinition.ResourceConfig = nil },
 		"The Grid strategy needs categorical parameter ranges only; max_dep": func(r *in) { config(r).Strategy = new("Grid") },
 		"must be 2 for the Grid strategy": func(r *in) {
@@ -284,13 +288,14 @@ func TestKilledServerChoosesNothingAnew(t *testing.T) {
 	e := platformtest.Open(t, dir)
 	data(t, e)
 	r := quietRoom(t, e)
-	for _, strategy := range []string{"Bayesian", "Random"} {
-		in := request("killed-"+strategy, strategy, 8, 1)
+	seeded := func(name string) *awsapi.CreateHyperParameterTuningJobRequest {
+		in := request(name, "Bayesian", 6, 1)
 		in.HyperParameterTuningJobConfig.RandomSeed = new(int32(7))
-		r.create(t, in)
+		return in
 	}
+	r.create(t, seeded("killed"))
 	e.Close()
-	for _, after := range []time.Duration{60, 150, 250, 350, 450} {
+	for _, after := range []time.Duration{60, 150, 250, 400} {
 		cmd := exec.CommandContext(context.Background(), os.Args[0])
 		cmd.Env = append(os.Environ(), "TUNING_TEST_SERVER="+dir)
 		cmd.Stderr = os.Stderr
@@ -305,24 +310,20 @@ func TestKilledServerChoosesNothingAnew(t *testing.T) {
 	defer e.Close()
 	r = newRoom(t, e)
 	values := func(name string) (all []string) {
-		for _, s := range r.trials(t, name, func(in *awsapi.ListTrainingJobsForHyperParameterTuningJobRequest) { in.SortBy = new("Name") }) {
+		for _, s := range r.trials(t, name) {
 			all = append(all, fmt.Sprint(s.TunedHyperParameters, *s.FinalHyperParameterTuningJobObjectiveMetric.Value))
 		}
 		return all
 	}
-	for _, strategy := range []string{"Bayesian", "Random"} {
-		r.ended(t, "killed-"+strategy, "Completed")
-		in := request("calm-"+strategy, strategy, 8, 1)
-		in.HyperParameterTuningJobConfig.RandomSeed = new(int32(7))
-		r.create(t, in)
-		r.ended(t, "calm-"+strategy, "Completed")
-		killed, calm := values("killed-"+strategy), values("calm-"+strategy)
-		if len(killed) != 8 || !slices.Equal(killed, calm) {
-			t.Errorf("%s with kills:\n%s\nand without:\n%s", strategy, strings.Join(killed, "\n"), strings.Join(calm, "\n"))
-		}
-		list, err := r.jobs.ListTrainingJobs(e.Ctx, &awsapi.ListTrainingJobsRequest{NameContains: new("killed-" + strategy), MaxResults: new(int32(100))})
-		if err != nil || len(list.TrainingJobSummaries) != 8 {
-			t.Errorf("%d training jobs of 8 trials, %v", len(list.TrainingJobSummaries), err)
-		}
+	r.ended(t, "killed", "Completed")
+	r.create(t, seeded("calm"))
+	r.ended(t, "calm", "Completed")
+	killed, calm := values("killed"), values("calm")
+	if len(killed) != 6 || !slices.Equal(killed, calm) {
+		t.Errorf("with kills:\n%s\nand without:\n%s", strings.Join(killed, "\n"), strings.Join(calm, "\n"))
+	}
+	list, err := r.jobs.ListTrainingJobs(e.Ctx, &awsapi.ListTrainingJobsRequest{NameContains: new("killed"), MaxResults: new(int32(100))})
+	if err != nil || len(list.TrainingJobSummaries) != 6 {
+		t.Errorf("%d training jobs of 6 trials, %v", len(list.TrainingJobSummaries), err)
 	}
 }

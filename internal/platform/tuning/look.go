@@ -31,10 +31,10 @@ func (s *Service) ListHyperParameterTuningJobs(ctx context.Context, in *awsapi.L
 	q := store.Query{NameContains: awsapi.Val(in.NameContains), Status: awsapi.Val(in.StatusEquals),
 		CreatedAfter: awsapi.Moment(in.CreationTimeAfter), CreatedBefore: awsapi.Moment(in.CreationTimeBefore),
 		ModifiedAfter: awsapi.Moment(in.LastModifiedTimeAfter), ModifiedBefore: awsapi.Moment(in.LastModifiedTimeBefore),
-		SortBy: store.ByCreated, Descending: awsapi.Val(in.SortOrder) != awsapi.SortOrderAscending, Limit: awsapi.PageSize(in.MaxResults), Token: awsapi.Val(in.NextToken)}
+		SortBy: store.ByName, Descending: awsapi.Val(in.SortOrder) == awsapi.SortOrderDescending, Limit: awsapi.PageSize(in.MaxResults), Token: awsapi.Val(in.NextToken)}
 	switch awsapi.Val(in.SortBy) {
-	case awsapi.HyperParameterTuningJobSortByOptionsName:
-		q.SortBy = store.ByName
+	case awsapi.HyperParameterTuningJobSortByOptionsCreationTime:
+		q.SortBy = store.ByCreated
 	case awsapi.HyperParameterTuningJobSortByOptionsStatus:
 		q.SortBy = store.ByStatus
 	}
@@ -71,6 +71,9 @@ func (s *Service) ListTrainingJobsForHyperParameterTuningJob(ctx context.Context
 	if in.StatusEquals != nil {
 		trials = slices.DeleteFunc(trials, func(t trial) bool { return t.Status != *in.StatusEquals })
 	}
+	if awsapi.Val(in.SortBy) == awsapi.TrainingJobSortByOptionsFinalObjectiveMetricValue {
+		trials = slices.DeleteFunc(trials, func(t trial) bool { return t.Metric == nil }) // as the API says
+	}
 	order(trials, awsapi.Val(in.SortBy), awsapi.Val(in.SortOrder))
 	from := 0
 	if in.NextToken != nil {
@@ -97,7 +100,7 @@ func atoi(b []byte, err error) (int, error) {
 	return strconv.Atoi(string(b))
 }
 
-// order sorts trials; those without a metric come last when it is the metric that they are sorted by.
+// order sorts trials, which have a metric when it is the metric that they are sorted by.
 func order(trials []trial, by, direction string) {
 	descending := direction == awsapi.SortOrderDescending
 	slices.SortStableFunc(trials, func(a, b trial) int {
@@ -108,9 +111,6 @@ func order(trials []trial, by, direction string) {
 		case awsapi.TrainingJobSortByOptionsCreationTime:
 			c = a.Created.Compare(b.Created)
 		case awsapi.TrainingJobSortByOptionsFinalObjectiveMetricValue:
-			if a.Metric == nil || b.Metric == nil {
-				return cmp.Compare(boolInt(a.Metric == nil), boolInt(b.Metric == nil))
-			}
 			c = cmp.Compare(*a.Metric, *b.Metric)
 		default:
 			c = strings.Compare(a.Job, b.Job)
@@ -120,13 +120,6 @@ func order(trials []trial, by, direction string) {
 		}
 		return c
 	})
-}
-
-func boolInt(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
 }
 
 // StopHyperParameterTuningJob asks the controller to stop the trials that run and to start no more.

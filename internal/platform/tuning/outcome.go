@@ -115,8 +115,8 @@ func (p *pass) enough() (reason, error) {
 	if d := c.ConvergenceDetected; d == nil || awsapi.Val(d.CompleteOnConvergence) != awsapi.CompleteOnConvergenceEnabled {
 		return goesOn, nil
 	}
-	if j.Converged == nil && p.hasConverged() {
-		if err := p.noteConvergence(); err != nil {
+	if j.Converged == nil && j.Judged != j.Counts.Scored {
+		if err := p.judge(p.hasConverged()); err != nil {
 			return goesOn, err
 		}
 	}
@@ -143,14 +143,18 @@ func (p *pass) hasConverged() bool {
 	return true
 }
 
-func (p *pass) noteConvergence() error {
+// judge commits whether the job has converged with the trials that it has.
+func (p *pass) judge(converged bool) error {
 	now := p.svc.World.Now()
 	return p.lease.Update(p.ctx, func(tx *store.Tx) error {
 		j, err := jobRows.GetARN(tx, p.job.ARN)
 		if err != nil {
 			return err
 		}
-		j.Converged, j.Modified = &now, now
+		j.Judged = j.Counts.Scored
+		if converged {
+			j.Converged, j.Modified = &now, now
+		}
 		p.job = j
 		return jobRows.Put(tx, j.Scope, j.Name, j)
 	})

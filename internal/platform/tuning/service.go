@@ -17,6 +17,7 @@ import (
 // Jobs runs the trials.
 type Jobs interface {
 	CreateTrainingJob(context.Context, *awsapi.CreateTrainingJobRequest) (*awsapi.CreateTrainingJobResponse, error)
+	CheckTrainingJob(*awsapi.CreateTrainingJobRequest) error
 	DescribeTrainingJob(context.Context, *awsapi.DescribeTrainingJobRequest) (*awsapi.DescribeTrainingJobResponse, error)
 	StopTrainingJob(context.Context, *awsapi.StopTrainingJobRequest) error
 	// Reports reads the values of a metric that a job has reported, from a place in its log on, and returns the place to go on from.
@@ -64,6 +65,7 @@ type job struct {
 	Counts            counts
 	NotImproving      int32 // trials since the best improved by a hundredth
 	Converged         *time.Time
+	Judged            int32 // how many trials had a metric when it was last looked whether the job has converged
 }
 
 // definition is one of the kinds of trial that a job makes.

@@ -66,7 +66,7 @@ func (j *job) warm(tx *store.Tx, w *awsapi.HyperParameterTuningJobWarmStartConfi
 			if err := d.fitsParent(name, &old.Definitions[from], related); err != nil {
 				return err
 			}
-			d.Parents = append(d.Parents, old.told(from, trials, related))
+			d.Parents = append(d.Parents, old.told(from, trials, related, d.Space))
 		}
 		if old.Best != nil && !related {
 			j.ParentBest = better(j.goal(), j.ParentBest, old.Best.describe(old))
@@ -78,15 +78,20 @@ func (j *job) warm(tx *store.Tx, w *awsapi.HyperParameterTuningJobWarmStartConfi
 	return nil
 }
 
-// told is what the trials of a definition came to.
-func (j *job) told(definition int, trials []trial, related bool) parent {
+// told is what the trials of a definition came to, for one that searches another space. What was static may be tuned there: numbers lose the
+// quotes that the Python SDK gives to static values.
+func (j *job) told(definition int, trials []trial, related bool, space tune.Space) parent {
+	static := maps.Clone(j.Definitions[definition].Request.StaticHyperParameters)
+	for _, r := range space {
+		if v, ok := static[r.Name]; ok && r.Kind != tune.Categorical {
+			static[r.Name] = strings.Trim(v, `"`)
+		}
+	}
 	p := parent{Related: related}
 	for _, t := range trials {
 		if t.Definition == definition && t.Metric != nil {
-			params := maps.Clone(j.Definitions[definition].Request.StaticHyperParameters)
-			if params == nil {
-				params = map[string]string{}
-			}
+			params := map[string]string{}
+			maps.Copy(params, static)
 			maps.Copy(params, t.Params)
 			p.Trials = append(p.Trials, parentTrial{params, *t.Metric})
 		}

@@ -37,6 +37,7 @@ func Main(m *testing.M) {
 var programs = map[string]func(args []string) error{
 	"runnertest-serve":    serve,
 	"runnertest-fetch":    fetch,
+	"runnertest-lookup":   lookup,
 	"runnertest-start":    startAndEnd,
 	"runnertest-allocate": allocate,
 	"runnertest-choose":   choose,

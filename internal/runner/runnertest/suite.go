@@ -41,6 +41,7 @@ func Run(t *testing.T, r runner.Runner, traits Traits) {
 		"twenty jobs at once":           manyJobs,
 		"memory limit":                  memoryLimit,
 		"platform":                      platform,
+		"outside":                       outside,
 		"environment":                   environment,
 		"isolation":                     isolation,
 		"remove":                        remove,

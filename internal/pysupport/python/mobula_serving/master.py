@@ -10,7 +10,7 @@ import sys
 import time
 import traceback
 
-from mobula_serving import families, settings, usercode, worker
+from mobula_serving import families, settings, trace, usercode, worker
 
 BACKLOG = 1024
 GRACE_S = 4.0  # between asking a worker to end and ending it
@@ -154,8 +154,8 @@ class Master(object):
             functions = self.family()
             functions.load()
         except BaseException:
-            traceback.print_exc()
-            settings.fail(traceback.format_exc())
+            print(trace.text(), end="", file=sys.stderr, flush=True)
+            settings.fail(trace.text())
             raise
         served = worker.Worker(self.listeners, functions, self.memory, i)
         os.write(told, b"1")

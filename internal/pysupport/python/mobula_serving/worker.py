@@ -11,7 +11,8 @@ import socket
 import struct
 import sys
 import time
-import traceback
+
+from mobula_serving import trace
 
 READ_TIMEOUT_S = 60  # how long a client may take to send its request
 MOST_MESSAGE = 4096  # bytes of an error's text that are answered
@@ -52,8 +53,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.server.busy()
             answer = function(body)
         except Exception as e:  # whatever user code raises is its caller's to know
-            traceback.print_exc()
-            sys.stderr.flush()
+            print(trace.text(), end="", file=sys.stderr, flush=True)
             status = getattr(e, "status_code", 500)
             status = status if isinstance(status, int) and 400 <= status <= 599 else 500
             text = str(getattr(e, "message", "") or e) or type(e).__name__

@@ -1,0 +1,133 @@
+"""The XGBoost image without a script: trains on the channels train and validation with the hyper-parameters of the job."""
+import json
+import os
+import sys
+
+ML = os.environ.get("MOBULA_ML_DIR", "/opt/ml")
+MODEL = "xgboost-model"
+NOT_FOR_THE_LIBRARY = ("num_round", "early_stopping_rounds", "csv_weights", "eval_metric", "save_model_on_termination")
+
+
+class Mistake(Exception):
+    """Something that the user can mend."""
+
+
+def config(name):
+    path = os.path.join(ML, "input", "config", name)
+    if not os.path.exists(path):
+        return {}
+    with open(path) as f:
+        return json.load(f)
+
+
+def number(parameters, name, kind, default=None):
+    text = parameters.get(name, default)
+    if text is None:
+        raise Mistake("Hyperparameter %s is required" % name)
+    try:
+        return kind(text)
+    except ValueError:
+        raise Mistake("Hyperparameter %s: the value '%s' must be %s" % (name, text, "an integer" if kind is int else "a number"))
+
+
+def files_of(channel):
+    folder = os.path.join(ML, "input", "data", channel)
+    found = []
+    for place, _, names in os.walk(folder):
+        found += [os.path.join(place, name) for name in names if not name.startswith(".") and os.path.getsize(os.path.join(place, name))]
+    return sorted(found)
+
+
+def matrix(channel, declared, weights):
+    import numpy
+    import xgboost
+
+    kind = (declared.get("ContentType") or "text/libsvm").split(";")[0].strip().lower()
+    files = files_of(channel)
+    if not files:
+        raise Mistake("Channel %s has no data" % channel)
+    if kind in ("csv", "text/csv"):
+        import pandas
+
+        try:
+            table = pandas.concat([pandas.read_csv(f, header=None, dtype=numpy.float32) for f in files])
+        except ValueError as e:
+            raise Mistake("Channel %s is not CSV of numbers without a header: %s" % (channel, e))
+        values = table.to_numpy()
+        label, rest = values[:, 0], values[:, 1:]
+        if weights:
+            return xgboost.DMatrix(rest[:, 1:], label=label, weight=rest[:, 0])
+        return xgboost.DMatrix(rest, label=label)
+    if kind in ("libsvm", "text/libsvm", "text/x-libsvm"):
+        from sklearn.datasets import load_svmlight_files
+        from scipy.sparse import vstack
+
+        try:
+            parts = load_svmlight_files(files, zero_based=True)
+        except ValueError as e:
+            raise Mistake("Channel %s is not libsvm: %s" % (channel, e))
+        return xgboost.DMatrix(vstack(parts[0::2]), label=numpy.concatenate(parts[1::2]))
+    if kind in ("parquet", "application/x-parquet"):
+        import pandas
+
+        values = pandas.concat([pandas.read_parquet(f) for f in files]).to_numpy(dtype=numpy.float32)
+        return xgboost.DMatrix(values[:, 1:], label=values[:, 0])
+    raise Mistake("Channel %s: content type %s is not served; text/csv, text/libsvm and application/x-parquet are" % (channel, declared.get("ContentType")))
+
+
+def train():
+    import xgboost
+
+    parameters, channels = config("hyperparameters.json"), config("inputdataconfig.json")
+    hosts = config("resourceconfig.json").get("hosts", [])
+    if len(hosts) > 1:
+        raise Mistake("InstanceCount %d: the XGBoost image trains on one host here; set ResourceConfig.InstanceCount to 1" % len(hosts))
+    rounds = number(parameters, "num_round", int)
+    stopping = number(parameters, "early_stopping_rounds", int, 0) or None
+    if "train" not in channels:
+        raise Mistake("Channel train is required")
+    weights = parameters.get("csv_weights") == "1"
+    data = {name: matrix(name, channels[name], weights) for name in ("train", "validation") if name in channels}
+    for name, m in data.items():
+        print("%s matrix has %d rows and %d columns" % (name.capitalize(), m.num_row(), m.num_col()), flush=True)
+    if stopping and "validation" not in data:
+        print("early_stopping_rounds has no effect without a validation channel")
+        stopping = None
+    own = {k: v for k, v in parameters.items() if not k.startswith(("sagemaker_", "_")) and k not in NOT_FOR_THE_LIBRARY}
+    own.setdefault("nthread", os.environ.get("SM_NUM_CPUS", "0"))
+    own["verbosity"] = own.get("verbosity", "1")
+    if parameters.get("eval_metric"):
+        own["eval_metric"] = [m.strip() for m in parameters["eval_metric"].split(",")]
+    evals = [(m, name) for name, m in data.items()]
+
+    class Log(xgboost.callback.TrainingCallback):
+        """Writes a round as the image does, where a tab arrives in the log as #011."""
+
+        def after_iteration(self, model, epoch, evals_log):
+            pairs = ["%s-%s:%.5f" % (name, metric, values[-1]) for name, metrics in evals_log.items() for metric, values in metrics.items()]
+            print("[%d]#011%s" % (epoch, "#011".join(pairs)), flush=True)
+            return False
+
+    try:
+        booster = xgboost.train(own, data["train"], num_boost_round=rounds, evals=evals, early_stopping_rounds=stopping, verbose_eval=False, callbacks=[Log()])
+    except xgboost.core.XGBoostError as e:
+        raise Mistake(str(e).split("Stack trace")[0].strip())
+    folder = os.path.join(ML, "model")
+    os.makedirs(folder, exist_ok=True)
+    booster.save_model(os.path.join(folder, MODEL))
+
+
+def main():
+    try:
+        train()
+    except Mistake as e:
+        print("ERROR: %s" % e, file=sys.stderr)
+        os.makedirs(os.path.join(ML, "output"), exist_ok=True)
+        with open(os.path.join(ML, "output", "failure"), "w") as f:
+            f.write(str(e)[:1024])
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,103 @@
+package scriptmode
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"syscall"
+)
+
+// PipesCommand is the second argument that makes the binary feed named pipes while the command behind it runs:
+// mobula-script pipes CHANNEL… -- COMMAND…. The objects of a channel lie in PipeFolder/CHANNEL.
+const PipesCommand = "pipes"
+
+// PipeFolder is where the objects of channels in Pipe mode are brought, below /opt/ml.
+const PipeFolder = ".mobula/pipe"
+
+// runPipes is the life of a host whose channels are pipes. It returns the command's exit status.
+func runPipes(ctx context.Context, ml string, args []string, stdout, stderr io.Writer) int {
+	split := slices.Index(args, "--")
+	if split < 0 || split == len(args)-1 {
+		fmt.Fprintf(stderr, "usage: %s %s CHANNEL… -- COMMAND…\n", Command, PipesCommand)
+		return 2
+	}
+	for _, channel := range args[:split] {
+		// The first pipe must be there when the command starts; the next one appears when an epoch begins.
+		if err := makePipe(ml, channel, 0); err != nil {
+			fmt.Fprintln(stderr, "ERROR:", err)
+			return 1
+		}
+		go func() {
+			if err := feed(ml, channel); err != nil {
+				fmt.Fprintf(stderr, "ERROR: pipe of channel %s: %v\n", channel, err)
+			}
+		}()
+	}
+	command := args[split+1:]
+	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
+	cmd.Stdout, cmd.Stderr = stdout, stderr
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	err := cmd.Run()
+	var exit *exec.ExitError
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &exit):
+		if s, ok := exit.Sys().(syscall.WaitStatus); ok && s.Signaled() {
+			return 128 + int(s.Signal())
+		}
+		return exit.ExitCode()
+	}
+	fmt.Fprintln(stderr, "ERROR:", err)
+	return 127
+}
+
+func pipePath(ml, channel string, epoch int) string {
+	return filepath.Join(ml, "input", "data", fmt.Sprintf("%s_%d", channel, epoch))
+}
+
+func makePipe(ml, channel string, epoch int) error {
+	path := pipePath(ml, channel, epoch)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	if err := syscall.Mkfifo(path, 0o644); err != nil && !errors.Is(err, os.ErrExist) {
+		return &os.PathError{Op: "make pipe", Path: path, Err: err}
+	}
+	return nil
+}
+
+// feed writes the channel's objects, one after the other by name, into the pipe of each epoch as it is opened for reading.
+func feed(ml, channel string) error {
+	folder := filepath.Join(ml, PipeFolder, channel)
+	for epoch := 0; ; epoch++ {
+		if err := makePipe(ml, channel, epoch+1); err != nil {
+			return err
+		}
+		w, err := os.OpenFile(pipePath(ml, channel, epoch), os.O_WRONLY, 0) // waits for the reader
+		if err != nil {
+			return err
+		}
+		err = filepath.WalkDir(folder, func(path string, d os.DirEntry, err error) error {
+			if err != nil || d.IsDir() {
+				return err
+			}
+			f, err := os.Open(path)
+			if err != nil {
+				return err
+			}
+			defer f.Close()
+			_, err = io.Copy(w, f)
+			return err
+		})
+		w.Close()
+		if err != nil && !errors.Is(err, syscall.EPIPE) { // a reader may have seen enough
+			return err
+		}
+	}
+}
