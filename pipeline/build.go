@@ -228,6 +228,6 @@ func (b *builder) renderStep(s Step) stepJSON {
 	return out
 }
 
-var cached = []string{"Processing", "Training", "Tuning"}
+var cached = []string{"Processing", "Training", "Tuning", "Transform"}
 
 func contains(list []string, s string) bool { return slices.Contains(list, s) }

@@ -201,6 +201,7 @@ var requests = map[string]struct{ shape, optional string }{
 	"Tuning":        {"CreateHyperParameterTuningJobRequest", "HyperParameterTuningJobName"},
 	"Model":         {"CreateModelInput", "ModelName"},
 	"RegisterModel": {"CreateModelPackageInput", ""},
+	"Transform":     {"CreateTransformJobRequest", "TransformJobName"},
 }
 
 // checkArguments compares what is known of a step's arguments now with the constraints of the request that the service will make of them.

@@ -120,6 +120,12 @@ func stepResult(s *awsapi.PipelineExecutionStep) StepResult {
 			r.Kind, r.Resource = "Training", awsapi.Val(m.TrainingJob.Arn)
 		case m.TuningJob != nil:
 			r.Kind, r.Resource = "Tuning", awsapi.Val(m.TuningJob.Arn)
+		case m.TransformJob != nil:
+			r.Kind, r.Resource = "Transform", awsapi.Val(m.TransformJob.Arn)
+		case m.Callback != nil:
+			r.Kind, r.Resource = "Callback", awsapi.Val(m.Callback.SqsQueueUrl)
+		case m.Lambda != nil:
+			r.Kind, r.Resource = "Lambda", awsapi.Val(m.Lambda.Arn)
 		case m.Model != nil:
 			r.Kind, r.Resource = "Model", awsapi.Val(m.Model.Arn)
 		case m.RegisterModel != nil:

@@ -95,6 +95,7 @@ var properties = map[string]string{
 	"Tuning":        "DescribeHyperParameterTuningJobResponse",
 	"Model":         "DescribeModelOutput",
 	"RegisterModel": "DescribeModelPackageOutput",
+	"Transform":     "DescribeTransformJobResponse",
 }
 
 // propertyType follows a path from a step and returns the type of what is there, "" where it is no scalar.

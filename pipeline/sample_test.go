@@ -103,8 +103,9 @@ func everyKind() *pipeline.Workflow {
 	})
 	good := pipeline.LessThan(train.Metric("loss"), pipeline.Const(0.5))
 	large := pipeline.GreaterThanOrEqualTo(pipeline.Number(rounds), pipeline.Const(5.0))
+	score := w.Transform("Score", pipeline.TransformSpec{Model: model.ModelName(), Data: clean.Output("rows"), ByLine: true, InputFilter: "$[1:]", JoinInput: true})
 	inner := w.Condition("Deployable", pipeline.ConditionSpec{
-		If: []pipeline.Condition{pipeline.Equals(deploy, pipeline.Const(true))}, Then: []pipeline.Step{model},
+		If: []pipeline.Condition{pipeline.Equals(deploy, pipeline.Const(true))}, Then: []pipeline.Step{model, score},
 	})
 	fail := w.Fail("Unfit", pipeline.Join(" ", "loss is", train.Metric("loss"), "after", pipeline.Text(rounds), "rounds"))
 	w.Condition("Good", pipeline.ConditionSpec{

@@ -19,9 +19,11 @@ type TuningSpec struct {
 	Strategy    string       // Defaults to Random.
 	Objective   Objective
 	Ranges      []Range
-	MaxJobs     int  // Defaults to 1.
+	MaxJobs     int  // Defaults to 1; Grid has as many as its values give.
 	MaxParallel int  // Defaults to MaxJobs.
 	EarlyStop   bool // stops jobs that fall behind
+	// MinResource and MaxResource are the least and the most reports of the metric that Hyperband lets a job make. Default to the service's.
+	MinResource, MaxResource int
 	// Seed makes the search repeatable: new(7). Defaults to one of the service's choosing.
 	Seed *int
 	StepOptions
@@ -118,6 +120,21 @@ func (s *TuningStep) arguments(b *builder) any {
 		"TrainingJobEarlyStoppingType":     early,
 		"HyperParameterTuningJobObjective": map[string]any{"Type": t.Objective.goal, "MetricName": t.Objective.metric},
 		"ParameterRanges":                  s.ranges(b),
+	}
+	if t.Strategy == Grid {
+		config["ResourceLimits"] = map[string]any{"MaxParallelTrainingJobs": t.MaxParallel}
+	}
+	if t.MinResource > 0 || t.MaxResource > 0 {
+		if t.Strategy != Hyperband {
+			b.problem("MaxResource", "resources are for the strategy %s, and this is %s", Hyperband, t.Strategy)
+		}
+		resources := map[string]any{}
+		for name, n := range map[string]int{"MinResource": t.MinResource, "MaxResource": t.MaxResource} {
+			if n > 0 {
+				resources[name] = n
+			}
+		}
+		config["StrategyConfig"] = map[string]any{"HyperbandStrategyConfig": resources}
 	}
 	if t.Seed != nil {
 		config["RandomSeed"] = *t.Seed

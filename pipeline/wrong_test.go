@@ -93,6 +93,9 @@ func TestWrongWorkflowsAreRefused(t *testing.T) {
 		"retry without bounds": {func(w *p.Workflow) {
 			step(w, "S", after(p.StepOptions{Retry: []p.RetryPolicy{{Exceptions: []string{p.Throttling}}}}))
 		}, "needs either MaxAttempts or ExpireAfter"},
+		"resources of another strategy": {func(w *p.Workflow) {
+			w.Tuning("T", p.TuningSpec{Objective: p.Minimize("m"), MaxResource: 9, Ranges: []p.Range{p.Integer("a", 1, 2)}})
+		}, "MaxResource: resources are for the strategy Hyperband"},
 		"no objective": {func(w *p.Workflow) { w.Tuning("T", p.TuningSpec{Ranges: []p.Range{p.Integer("a", 1, 2)}}) }, "Objective: a search needs an objective"},
 		"no range":     {func(w *p.Workflow) { w.Tuning("T", p.TuningSpec{Objective: p.Minimize("m")}) }, "Ranges: a search needs at least one range"},
 		"range backwards": {func(w *p.Workflow) {

@@ -44,7 +44,12 @@ func (g Grid) Suggest(s State, number int) (Params, error) {
 
 func (g Grid) values(r Range) (values []string) {
 	if r.Kind == Categorical {
-		return slices.Compact(slices.Sorted(slices.Values(r.Values)))
+		for _, v := range r.Values {
+			if !slices.Contains(values, v) {
+				values = append(values, v)
+			}
+		}
+		return values
 	}
 	steps := g.Steps
 	if steps < 1 {

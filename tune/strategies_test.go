@@ -49,10 +49,10 @@ func ExampleGrid() {
 		fmt.Println(p["booster"], p["max_depth"], err)
 	}
 	// Output:
-	// dart 2 <nil>
-	// dart 3 <nil>
 	// gbtree 2 <nil>
 	// gbtree 3 <nil>
+	// dart 2 <nil>
+	// dart 3 <nil>
 }
 
 func ExampleHyperband() {

@@ -10,8 +10,8 @@ import (
 // bundleFile has the certificates that clients are to trust: those that the machine trusts, and the authority.
 const bundleFile = "bundle.pem"
 
-// systemBundles are where systems keep the certificates that they trust, as crypto/x509 looks for them.
-var systemBundles = []string{"/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem",
+// SystemBundles are where systems keep the certificates that they trust, as crypto/x509 looks for them.
+var SystemBundles = []string{"/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem",
 	"/etc/pki/tls/cacert.pem", "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem", "/etc/ssl/cert.pem"}
 
 // BundleVariables name files of certificates in the environment of clients: of AWS's SDKs, OpenSSL with Python, requests with pip, curl, Node.
@@ -40,7 +40,7 @@ func writeBundle(path string, authority []byte, getenv func(string) string) erro
 
 // trusted reads what the machine and the environment trust. What cannot be read is not trusted.
 func trusted(getenv func(string) string) (texts [][]byte) {
-	for _, path := range systemBundles {
+	for _, path := range SystemBundles {
 		if text, err := os.ReadFile(path); err == nil {
 			texts = append(texts, text)
 			break

@@ -141,7 +141,7 @@ func throughProxy(ctx context.Context, conn net.Conn, u *url.URL, address string
 		return nil, err
 	}
 	r := bufio.NewReader(conn)
-	resp, err := http.ReadResponse(r, ask)
+	resp, err := http.ReadResponse(r, ask) //nolint:bodyclose // what follows the head of the answer is the tunnel
 	switch {
 	case err != nil:
 		return nil, errors.Join(err, ctx.Err())

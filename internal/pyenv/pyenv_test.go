@@ -124,6 +124,27 @@ print(subprocess.check_output([sys.executable, "-m", "pip", "list"]).decode().co
 	}
 }
 
+// An upgrade is of what is named; what that needs stays where it is good enough, as with pip.
+func TestUpgradeLeavesOthersAlone(t *testing.T) {
+	t.Parallel()
+	m := open(t, "")
+	e := build(t, m, "python-dateutil==2.8.0", "six==1.14.0")
+	for _, c := range []struct{ args, want string }{{"python-dateutil", "2.8.0 1.14.0"}, {"-U python-dateutil", "2.8.1 1.14.0"}, {"-U six", "2.8.0 1.15.0"}} {
+		r, _, err := pyenv.ReadArguments("install", strings.Fields(c.args))
+		if err != nil {
+			t.Fatal(err)
+		}
+		next, err := m.Install(t.Context(), e.ID, r, func(string) {})
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, err := exec.Command(next.Interpreter(), "-c", "import dateutil, six; print(dateutil.__version__, six.__version__)").Output()
+		if err != nil || strings.TrimSpace(string(out)) != c.want {
+			t.Errorf("%s: %s, want %s: %v", c.args, out, c.want, err)
+		}
+	}
+}
+
 // A package that lies in the host goes along.
 func TestPackageOfTheHost(t *testing.T) {
 	t.Parallel()

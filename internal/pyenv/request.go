@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -73,9 +74,27 @@ func (r Request) describe() []string {
 	return asked
 }
 
+var distribution = regexp.MustCompile(`^\s*([A-Za-z0-9][A-Za-z0-9._-]*)`)
+
+// options are those for uv. An upgrade is of the packages that are named and of no others, as pip does it; uv by itself upgrades all.
+func (r Request) options() (args []string) {
+	for _, o := range r.Options {
+		if o != "--upgrade" {
+			args = append(args, o)
+			continue
+		}
+		for _, text := range append(slices.Clone(r.Packages), strings.Split(strings.Join(r.Requirements, "\n"), "\n")...) {
+			if name := distribution.FindStringSubmatch(text); name != nil {
+				args = append(args, "--upgrade-package="+name[1])
+			}
+		}
+	}
+	return args
+}
+
 // uvArguments writes the files that uv shall read into dir and returns its arguments.
 func (r Request) uvArguments(dir string) ([]string, error) {
-	args := slices.Clone(r.Options)
+	args := r.options()
 	for kind, texts := range map[string][]string{"--requirement": r.Requirements, "--constraint": r.Constraints} {
 		for i, text := range texts {
 			path := filepath.Join(dir, fmt.Sprintf("%s-%d.txt", strings.TrimLeft(kind, "-"), i))

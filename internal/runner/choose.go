@@ -32,6 +32,8 @@ type Outside struct {
 	CABundle string `json:"ca_bundle,omitempty"`
 	// CAVariables are the environment variables in which programs look for such a file.
 	CAVariables []string `json:"ca_variables,omitempty"`
+	// CAFiles are where the machine itself keeps such a file. Under the namespace runner programs find CABundle there.
+	CAFiles []string `json:"ca_files,omitempty"`
 	// Proxy is the server's address as a proxy, for the plain runner, whose hosts share the machine's network.
 	Proxy string `json:"proxy,omitempty"`
 }

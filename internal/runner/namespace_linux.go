@@ -128,7 +128,11 @@ func (h *namespaceHosts) plan(i int) hostPlan {
 	}
 	mounts, resolver := h.file.Spec.mountsOf(n), ""
 	if h.file.Outside.CABundle != "" {
-		mounts = append(mounts, Mount{Source: h.file.Outside.CABundle, Target: hostCABundle, ReadOnly: true})
+		for _, target := range append([]string{hostCABundle}, h.file.Outside.CAFiles...) {
+			if info, err := os.Stat(target); target == hostCABundle || err == nil && info.Mode().IsRegular() {
+				mounts = append(mounts, Mount{Source: h.file.Outside.CABundle, Target: target, ReadOnly: true})
+			}
+		}
 		h.file.Outside.trust(own, hostCABundle)
 	}
 	if h.file.Spec.PlatformSocket != "" {

@@ -65,7 +65,7 @@ func (n *network) outward(host *net.TCPConn) {
 	stop := context.AfterFunc(n.ctx, func() { server.Close() })
 	defer stop()
 	r := bufio.NewReader(server)
-	resp, err := askFor(server, r, target)
+	resp, err := askFor(server, r, target) //nolint:bodyclose // what follows the head of the answer is the tunnel
 	if err != nil {
 		return
 	}

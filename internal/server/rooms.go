@@ -54,18 +54,20 @@ func (s *Server) openRooms(ctx context.Context, later func(func())) (err error) 
 	if s.python, err = pyenv.Open(pyenv.Options{Dir: s.Cache, Table: filepath.Join(s.Data, "runtimes.toml"), World: s.World}); err != nil {
 		return err
 	}
+	support, err := pysupport.Install(filepath.Join(s.Data, "pysupport"))
+	if err != nil {
+		return err
+	}
 	library, err := xgboost.LibraryPath()
 	if err != nil {
 		s.Log.Warn("the built-in XGBoost image cannot train", "error", err)
 	}
-	r.jobs = jobs.New(jobs.Deps{DB: s.db, Engine: s.engine, Objects: objects, Keys: s.keys, Runner: s.runner, Python: s.python, World: s.World, Log: s.Log,
+	r.experiments = experiments.New(experiments.Deps{DB: s.db, World: s.World, Log: s.Log})
+	r.jobs = jobs.New(jobs.Deps{DB: s.db, Series: r.experiments, Engine: s.engine, Objects: objects, Keys: s.keys, Runner: s.runner, Python: s.python, Support: support, World: s.World, Log: s.Log,
 		Dir: filepath.Join(s.Data, "jobs"), LogDir: s.logDir(), Socket: s.socket, Library: library, CPUs: s.CPUs, MemoryMiB: s.MemoryMiB})
 	trials := tuning.New(tuning.Deps{DB: s.db, Engine: s.engine, World: s.World, Log: s.Log, Jobs: r.jobs})
 	models := registry.New(registry.Deps{DB: s.db, Objects: objects, World: s.World})
-	r.experiments = experiments.New(experiments.Deps{DB: s.db, World: s.World, Log: s.Log})
-	if err := s.openServing(objects, models, library); err != nil {
-		return err
-	}
+	s.openServing(objects, models, library, support)
 	code := functions.New(functions.Deps{DB: s.db, Engine: s.engine, Objects: objects, Keys: s.keys, Runner: s.runner, Python: s.python, World: s.World, Log: s.Log,
 		Dir: filepath.Join(s.Data, "functions"), Socket: s.socket})
 	waiting := &queues.Service{DB: s.db, World: s.World}
@@ -88,17 +90,12 @@ func (s *Server) openRooms(ctx context.Context, later func(func())) (err error) 
 }
 
 // openServing makes the rooms whose hosts answer predictions.
-func (s *Server) openServing(objects object.Store, models *registry.Service, library string) error {
-	support, err := pysupport.Install(filepath.Join(s.Data, "pysupport"))
-	if err != nil {
-		return err
-	}
+func (s *Server) openServing(objects object.Store, models *registry.Service, library, support string) {
 	hosts := &serving.Hosts{Deps: serving.Deps{Objects: objects, Runner: s.runner, Keys: s.keys, Python: s.python, Log: s.Log, Socket: s.socket, Library: library, Support: support}}
 	s.rooms.endpoints = endpoints.New(endpoints.Deps{DB: s.db, Engine: s.engine, Objects: objects, Keys: s.keys, Hosts: hosts, World: s.World, Log: s.Log, Registry: models,
 		Dir: filepath.Join(s.Data, "endpoints"), LogDir: s.logDir()})
 	s.rooms.transform = transform.New(transform.Deps{DB: s.db, Engine: s.engine, Objects: objects, Keys: s.keys, Hosts: hosts, Models: s.rooms.endpoints, World: s.World,
 		Log: s.Log, Dir: filepath.Join(s.Data, "transform"), LogDir: s.logDir()})
-	return nil
 }
 
 // listers are what Search looks through.

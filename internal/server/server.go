@@ -94,7 +94,8 @@ func Start(ctx context.Context, c Config) (s *Server, err error) {
 	}
 	later(func() { unix.Close() })
 	s.runner, s.Choice, err = runner.Choose(ctx, c.Runner, runner.Options{Executable: c.Executable, PlatformAddr: tcp.Addr().String(), Hidden: []string{c.Data},
-		Outside: runner.Outside{CABundle: gateway.BundlePath(GatewayDir(c.Data)), CAVariables: gateway.BundleVariables, Proxy: proxyURL(tcp.Addr().(*net.TCPAddr))}})
+		Outside: runner.Outside{CABundle: gateway.BundlePath(GatewayDir(c.Data)), CAVariables: gateway.BundleVariables, CAFiles: gateway.SystemBundles,
+			Proxy: proxyURL(tcp.Addr().(*net.TCPAddr))}})
 	if err != nil {
 		return nil, err
 	}

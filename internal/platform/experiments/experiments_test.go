@@ -1,6 +1,7 @@
 package experiments_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -295,4 +296,31 @@ func TestAJobBecomesAComponentOfItsTrial(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestWhatAJobReportedIsASeries(t *testing.T) {
+	t.Parallel()
+	env := platformtest.New(t)
+	s := open(t, env)
+	var job awsapi.DescribeTrainingJobResponse
+	event := trained("Completed", nil)
+	if err := json.Unmarshal(event.Data, &job); err != nil {
+		t.Fatal(err)
+	}
+	values := map[string][]awsapi.RawMetricData{}
+	for i := range 5 {
+		values["rmse"] = append(values["rmse"], awsapi.RawMetricData{MetricName: new("rmse"), Value: new(float64(6 - i)), Step: new(int32(i)), Timestamp: awsapi.Stamp(time.Now())})
+	}
+	if err := env.DB.Update(env.Ctx, func(tx *store.Tx) error {
+		if err := tx.Emit(event); err != nil {
+			return err
+		}
+		return s.KeepSeries(tx, &job, values)
+	}); err != nil {
+		t.Fatal(err)
+	}
+	platformtest.Eventually(t, "the job's component", func() bool {
+		d, err := s.DescribeTrialComponent(env.Ctx, &awsapi.DescribeTrialComponentRequest{TrialComponentName: new("job-aws-training-job")})
+		return err == nil && d.CreatedBy != nil && len(d.Metrics) == 1 && *d.Metrics[0].Count == 5 && *d.Metrics[0].Last == 2 && *d.Metrics[0].Max == 6
+	})
 }

@@ -2,6 +2,7 @@ package experiments
 
 import (
 	"context"
+	"errors"
 	"math"
 	"slices"
 	"time"
@@ -98,4 +99,31 @@ func (c *component) metric(name string) *awsapi.TrialComponentMetricSummary {
 		}
 	}
 	return nil
+}
+
+// KeepSeries adds the values that a training job reported to the job's component, which may not have been made yet.
+func (s *Service) KeepSeries(tx *store.Tx, job *awsapi.DescribeTrainingJobResponse, values map[string][]awsapi.RawMetricData) error {
+	scope := scopeOf(*job.TrainingJobArn)
+	c := fromTraining(job)
+	name := *c.TrialComponentName
+	known, err := componentRows.Get(tx, scope, name)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		c.TrialComponentArn, c.CreationTime, c.LastModifiedTime = componentARN(scope, name), now(s), now(s)
+		err = componentRows.Insert(tx, scope, name, *c.TrialComponentArn, c)
+	case err == nil:
+		c = known
+	}
+	if err != nil {
+		return err
+	}
+	for _, metric := range sortedKeys(values) {
+		if c.metric(metric) == nil && len(c.Metrics) >= maxMetrics {
+			continue
+		}
+		if err := c.put(tx, scope, metric, values[metric]); err != nil {
+			return err
+		}
+	}
+	return componentRows.Put(tx, scope, name, c)
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/mobula-ml/mobula/internal/identity"
 	"github.com/mobula-ml/mobula/internal/pyenv"
+	"github.com/mobula-ml/mobula/internal/pyhost"
 	"github.com/mobula-ml/mobula/internal/runner"
 )
 
@@ -23,7 +24,6 @@ var bootstrap []byte
 const (
 	ml         = "/opt/ml"
 	taskFolder = ml + "/task"
-	pythonLink = ml + "/.mobula/python"
 )
 
 // logBytes bounds what an invocation may print.
@@ -48,18 +48,17 @@ func (s *Service) start(ctx context.Context, i *invocation, dir string) (runner.
 			return nil, err
 		}
 	}
-	if err := pyenv.Point(filepath.Join(folder, ".mobula", "python"), env); err != nil {
-		return nil, err
-	}
 	limit := time.Duration(f.Timeout) * time.Second
 	key, err := s.Keys.Issue(ctx, identity.IssueOptions{Account: i.Scope.Account, Region: i.Scope.Region, RoleARN: f.Role, JobARN: i.ARN, TTL: limit + time.Hour})
 	if err != nil {
 		return nil, err
 	}
 	spec := runner.Spec{Name: f.Name, Dir: dir, Hosts: 1, Command: []string{"python", ml + "/bootstrap.py", ml, taskFolder}, Env: s.environment(i, key), WorkDir: ml,
-		Path: []string{pythonLink + "/bin"}, VCPUs: max(1, int(f.MemorySize)/1769), MemoryBytes: int64(f.MemorySize) << 20, MaxRuntime: limit, StopGrace: time.Second,
+		VCPUs: max(1, int(f.MemorySize)/1769), MemoryBytes: int64(f.MemorySize) << 20, MaxRuntime: limit, StopGrace: time.Second,
 		LogLimitBytes: logBytes, PlatformSocket: s.Socket}
-	spec.Show(s.Runner, s.Python.Dir(), s.Python.Dir(), s.Python.Dir())
+	if err := (pyhost.Setter{Runner: s.Runner, Worlds: s.Python.Dir()}).Set(&spec, env); err != nil {
+		return nil, err
+	}
 	return s.Runner.Start(ctx, spec)
 }
 
@@ -90,7 +89,7 @@ func (s *Service) environment(i *invocation, key identity.Credentials) map[strin
 		"AWS_ENDPOINT_URL":         s.Runner.PlatformURL(),
 		"AWS_LAMBDA_FUNCTION_NAME": f.Name, "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": strconv.Itoa(int(f.MemorySize)),
 		"AWS_LAMBDA_LOG_GROUP_NAME": "/aws/lambda/" + f.Name, "AWS_LAMBDA_LOG_STREAM_NAME": fmt.Sprintf("%s/[$LATEST]%s", i.Created.UTC().Format("2006/01/02"), i.Name),
-		"LAMBDA_TASK_ROOT": taskFolder, "PYTHONUNBUFFERED": "1", "PYTHONNOUSERSITE": "1", "TZ": ":UTC",
+		"LAMBDA_TASK_ROOT": taskFolder, "TZ": ":UTC",
 		"MOBULA_FUNCTION_ARN": f.ARN, "MOBULA_FUNCTION_TIMEOUT": strconv.Itoa(int(f.Timeout)), "MOBULA_REQUEST_ID": i.Name,
 	}
 	maps.Copy(env, f.Environment)

@@ -207,7 +207,7 @@ func (p *pass) finish(ctx context.Context, status runner.Status) error {
 	p.job.Metrics = metrics
 	message := p.message()
 	succeeded := status.State == runner.Completed
-	uploadErr := p.upload(ctx, succeeded)
+	uploadErr := p.upload(ctx, status.State)
 	var user *userError
 	if uploadErr != nil && !errors.As(uploadErr, &user) {
 		return uploadErr
@@ -237,7 +237,11 @@ var secondaries = map[string][2]string{
 func (p *pass) end(ctx context.Context, status, reason, message string) error {
 	now := p.svc.World.Now()
 	metrics := p.job.Metrics
-	err := p.lease.Update(ctx, func(tx *store.Tx) error {
+	series, err := p.series(now)
+	if err != nil {
+		return err
+	}
+	err = p.lease.Update(ctx, func(tx *store.Tx) error {
 		j, err := p.job.rows().GetARN(tx, p.job.ARN)
 		if err != nil {
 			return err
@@ -254,6 +258,11 @@ func (p *pass) end(ctx context.Context, status, reason, message string) error {
 		}
 		if err := emit(tx, j); err != nil {
 			return err
+		}
+		if len(series) > 0 {
+			if err := p.svc.Series.KeepSeries(tx, j.describeTraining(), series); err != nil {
+				return err
+			}
 		}
 		return j.Owner.Notify(p.svc.Engine, tx)
 	})

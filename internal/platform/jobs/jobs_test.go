@@ -298,12 +298,12 @@ func TestStopAndTimeLimit(t *testing.T) {
 	s := newRoom(t, e, runner.Auto, 2)
 	endless := "trap 'echo got the signal; exit 0' TERM; echo ready; while true; do sleep 0.05; done"
 	start(t, e, s, shell("running", endless, 1))
-	start(t, e, s, shell("waiting", "true", 1)) // for the room that the first takes
 	platformtest.Eventually(t, "the job runs", func() bool {
 		found, _ := filepath.Glob(filepath.Join(e.Dir, "logs/ProcessingJobs/running/*.log"))
 		b, _ := os.ReadFile(strings.Join(found, ""))
 		return strings.Contains(string(b), "ready")
 	})
+	start(t, e, s, shell("waiting", "true", 1)) // for the room that the first takes
 	for _, name := range []string{"waiting", "running"} {
 		if err := s.StopProcessingJob(e.Ctx, &awsapi.StopProcessingJobRequest{ProcessingJobName: &name}); err != nil {
 			t.Fatal(err)

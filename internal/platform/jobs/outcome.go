@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"regexp"
 	"strconv"
@@ -164,7 +165,7 @@ func eachMetric(line string, definitions []definition, image bool, give func(nam
 
 func (m *metrics) set(name, text string) {
 	x, err := strconv.ParseFloat(text, 32)
-	if err != nil || x != x {
+	if err != nil || math.IsNaN(x) || math.IsInf(x, 0) { // as it is where a training diverges; rows and answers cannot hold it
 		return
 	}
 	i, known := m.at[name]

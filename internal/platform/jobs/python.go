@@ -3,19 +3,13 @@ package jobs
 import (
 	"context"
 	"errors"
-	"maps"
-	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/mobula-ml/mobula/internal/awsapi"
 	"github.com/mobula-ml/mobula/internal/pyenv"
-	"github.com/mobula-ml/mobula/internal/pysupport"
+	"github.com/mobula-ml/mobula/internal/pyhost"
 	"github.com/mobula-ml/mobula/internal/runner"
 )
-
-// pythonLink is where a host finds its Python world: a link, which `pip install` in the host turns to another world.
-const pythonLink = ml + "/.mobula/python"
 
 // sayEvery is how often what uv says is shown as the job's status message at most.
 const sayEvery = time.Second
@@ -61,21 +55,5 @@ func (p *pass) addPython(spec *runner.Spec, e *pyenv.Env) error {
 	if e == nil {
 		return nil
 	}
-	for n := 1; n <= spec.Hosts; n++ {
-		if err := pyenv.Point(p.at(n, pythonLink), e); err != nil {
-			return err
-		}
-	}
-	support, err := pysupport.Install(filepath.Join(p.svc.Python.Dir(), "support"))
-	if err != nil {
-		return err
-	}
-	spec.Show(p.svc.Runner, p.svc.Python.Dir(), p.svc.Python.Dir(), p.svc.Python.Dir())
-	spec.Path = append(spec.Path, pythonLink+"/bin")
-	// Ray asks Python for the number of processors, which is that of the instance type, and not the kernel.
-	own := map[string]string{pyenv.LinkVariable: pythonLink, "PYTHONUNBUFFERED": "1", "PYTHONNOUSERSITE": "1", "OMP_WAIT_POLICY": "PASSIVE", "RAY_USE_MULTIPROCESSING_CPU_COUNT": "1"}
-	maps.Copy(own, spec.Env)
-	own["PYTHONPATH"] = strings.TrimPrefix(own["PYTHONPATH"]+":"+support, ":")
-	spec.Env = own
-	return nil
+	return pyhost.Setter{Runner: p.svc.Runner, Worlds: p.svc.Python.Dir(), Support: p.svc.Support}.Set(spec, e)
 }

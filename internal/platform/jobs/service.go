@@ -26,6 +26,8 @@ type Deps struct {
 	Keys    *identity.Keys
 	Runner  runner.Runner
 	Python  *pyenv.Manager // Python worlds of images. Without one only images that need none are served.
+	Series  Series         // Without one only the last value of a metric is kept.
+	Support string         // folder of the Python modules that only managed images have (pysupport.Install)
 	World   world.World
 	Log     *slog.Logger
 

@@ -21,8 +21,9 @@ import (
 )
 
 // upload brings what the hosts left to S3. Each object appears whole; a job that is interrupted here uploads again. Of a job that failed,
-// output.tar.gz is kept and nothing else.
-func (p *pass) upload(ctx context.Context, succeeded bool) error {
+// output.tar.gz is kept and nothing else; of a training job that was stopped, the model that it may have saved when it was told to end, too.
+func (p *pass) upload(ctx context.Context, ended runner.State) error {
+	succeeded := ended == runner.Completed
 	_, hosts := p.job.cluster()
 	if in := p.job.Processing; in != nil {
 		if in.ProcessingOutputConfig == nil || !succeeded {
@@ -52,10 +53,10 @@ func (p *pass) upload(ctx context.Context, succeeded bool) error {
 	if err := p.uploadArchive(ctx, "output.tar.gz", data, false); err != nil {
 		return full(err, "output.tar.gz")
 	}
-	if !succeeded {
+	if !succeeded && ended != runner.Stopped {
 		return nil
 	}
-	return full(p.uploadArchive(ctx, "model.tar.gz", models, true), "model.tar.gz")
+	return full(p.uploadArchive(ctx, "model.tar.gz", models, succeeded), "model.tar.gz")
 }
 
 // full makes a full disk, which the user can mend, a failure of the job that says so; other errors are tried again.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/mobula-ml/mobula/internal/awsapi"
 )
@@ -16,7 +17,7 @@ func (s *Service) GetLogEvents(_ context.Context, in *awsapi.GetLogEventsRequest
 	if err != nil {
 		return nil, err
 	}
-	st, err := s.observe(dir, awsapi.Val(in.LogStreamName))
+	st, err := s.observe(dir, awsapi.Val(in.LogStreamName), time.Now())
 	if err != nil {
 		return nil, &awsapi.Error{Code: "ResourceNotFoundException", Status: 400, Message: "The specified log stream does not exist."}
 	}

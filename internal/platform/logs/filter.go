@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"github.com/mobula-ml/mobula/internal/awsapi"
 )
@@ -60,12 +61,13 @@ func (s *Service) FilterLogEvents(_ context.Context, in *awsapi.FilterLogEventsR
 
 // gather prepares the streams that may have lines of the time asked for.
 func (s *Service) gather(m *merge, dir string, names []string, end *int64) error {
+	now := time.Now()
 	for _, name := range names {
 		st, err := open(dir, name)
 		if err != nil || st.last < m.start.At || end != nil && st.first > *end {
 			continue
 		}
-		if st, err = s.observe(dir, name); err != nil {
+		if st, err = s.observe(dir, name, now); err != nil {
 			continue // deleted since
 		}
 		m.cursors = append(m.cursors, &cursor{st: st, at: place{At: max(st.first, m.start.At), Stream: name, Offset: -1}})

@@ -74,11 +74,12 @@ func open(dir, name string) (*stream, error) {
 	return st, nil
 }
 
-// observe opens a stream to read it.
-func (s *Service) observe(dir, name string) (*stream, error) {
+// observe opens a stream to read it. now is when the reading of all streams of a request began, so that no line that comes to one of them
+// after that is older than a line of another that is shown.
+func (s *Service) observe(dir, name string, now time.Time) (*stream, error) {
 	st, err := open(dir, name)
 	if err == nil {
-		st.marks = s.timesOf(st).observe(st.size, st.last)
+		st.marks = s.timesOf(st).observe(st.size, st.last, now.UnixMilli())
 	}
 	return st, err
 }

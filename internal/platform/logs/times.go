@@ -8,7 +8,6 @@ import (
 	"sort"
 	"strings"
 	"sync"
-	"time"
 )
 
 // A mark is what was seen of a file when it was read: how long it was, when it had last changed, and when that was. Lines up to there were
@@ -65,10 +64,9 @@ func (t *times) load() {
 func (t *times) last() mark { return t.marks[len(t.marks)-1] }
 
 // observe notes how long the file is now and returns the marks up to there.
-func (t *times) observe(size, modified int64) []mark {
+func (t *times) observe(size, modified, now int64) []mark {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	now := time.Now().UnixMilli()
 	if size < t.last().offset { // the file was cut; what is left was there before
 		t.marks = slices.DeleteFunc(t.marks, func(m mark) bool { return m.offset > size })
 		os.Remove(t.path) //nolint:errcheck // marks that are too long are ignored when they are read again

@@ -20,15 +20,16 @@ type world struct {
 	e  *platformtest.Env
 	mu sync.Mutex
 	// auto ends every job at once; else it runs until end.
-	auto    bool
-	jobs    map[string]*awsapi.DescribeProcessingJobResponse
-	owners  map[string]durable.Owner
-	created map[string]int // by the step's name in the job's
-	running int
-	most    int
-	write   map[string]string // objects that a job leaves, by key below its first output
-	groups  map[string]string
-	touched map[string][]string
+	auto     bool
+	jobs     map[string]*awsapi.DescribeProcessingJobResponse
+	owners   map[string]durable.Owner
+	created  map[string]int // by the step's name in the job's
+	refusals []error        // of the next jobs that are made
+	running  int
+	most     int
+	write    map[string]string // objects that a job leaves, by key below its first output
+	groups   map[string]string
+	touched  map[string][]string
 }
 
 func newWorld(e *platformtest.Env) *world {
@@ -48,6 +49,11 @@ func (w *world) CreateProcessingJob(ctx context.Context, in *awsapi.CreateProces
 	}
 	if len(in.AppSpecification.ContainerArguments) > 0 && in.AppSpecification.ContainerArguments[0] == "refuse" {
 		return nil, awsapi.Validation("no such thing")
+	}
+	if len(w.refusals) > 0 {
+		err := w.refusals[0]
+		w.refusals = w.refusals[1:]
+		return nil, err
 	}
 	w.created[stepOf(name)]++
 	w.running++
@@ -274,6 +280,28 @@ func TestRetryPolicy(t *testing.T) {
 	w.end(t, "A", "Failed", "InternalServerError: it broke again")
 	if got := outcome(t, w, s, arn); got != "Failed: A=Failed(InternalServerError: it broke again)" || w.created["A"] != 2 {
 		t.Error(got, w.created)
+	}
+}
+
+// TestRetryPolicyOfARefusal makes a job that the service first refuses for reasons that pass.
+func TestRetryPolicyOfARefusal(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		exception string
+		refusal   *awsapi.Error
+		want      string
+	}{
+		{"Step.THROTTLING", &awsapi.Error{Code: "ThrottlingException", Status: 400, Message: "Rate exceeded"}, "Succeeded: A=Succeeded"},
+		{"SageMaker.RESOURCE_LIMIT", awsapi.LimitExceeded("too many"), "Succeeded: A=Succeeded"},
+		{"Step.SERVICE_FAULT", awsapi.Internal(), "Succeeded: A=Succeeded"},
+		{"Step.SERVICE_FAULT", awsapi.LimitExceeded("too many"), "Failed: A=Failed(ClientError: Failed to invoke sagemaker:CreateProcessingJob. Error Details: too many)"},
+	} {
+		w, s := newRoom(t, true)
+		w.refusals = []error{c.refusal, c.refusal}
+		create(t, w, s, job("A", m{"RetryPolicies": []any{m{"ExceptionType": []string{c.exception}, "IntervalSeconds": 0, "BackoffRate": 0.0, "ExpireAfterMin": 1}}}))
+		if got := outcome(t, w, s, start(t, w, s, 0)); got != c.want {
+			t.Errorf("%s of %s: %s", c.exception, c.refusal.Code, got)
+		}
 	}
 }
 

@@ -42,10 +42,11 @@ func (j *job) describe(now time.Time) *awsapi.DescribeHyperParameterTuningJobRes
 		out.TrainingJobDefinition = j.Definitions[0].shown()
 	}
 	out.TrainingJobStatusCounters, out.ObjectiveStatusCounters = j.Counts.describe()
+	until := now
 	if j.Ended != nil {
-		out.HyperParameterTuningEndTime, now = awsapi.Stamp(*j.Ended), *j.Ended
+		out.HyperParameterTuningEndTime, until = awsapi.Stamp(*j.Ended), *j.Ended
 	}
-	out.ConsumedResources = &awsapi.HyperParameterTuningJobConsumedResources{RuntimeInSeconds: new(int32(math.Ceil(now.Sub(j.Created).Seconds())))}
+	out.ConsumedResources = &awsapi.HyperParameterTuningJobConsumedResources{RuntimeInSeconds: new(int32(math.Ceil(until.Sub(j.Created).Seconds())))}
 	out.TuningJobCompletionDetails = &awsapi.HyperParameterTuningJobCompletionDetails{NumberOfTrainingJobsObjectiveNotImproving: &j.NotImproving}
 	if j.Converged != nil {
 		out.TuningJobCompletionDetails.ConvergenceDetectedTime = awsapi.Stamp(*j.Converged)

@@ -97,7 +97,7 @@ func TestEarlyStopping(t *testing.T) {
 	data(t, e)
 	r := newRoom(t, e)
 	auto := choices(request("auto", "Grid", 0, 1), "eta", "0.3", "0.5", "1e-7") // a grid is tried in the order of its values
-	auto.TrainingJobDefinition.StaticHyperParameters["num_round"] = "1500"
+	auto.TrainingJobDefinition.StaticHyperParameters["num_round"] = "3000"
 	auto.HyperParameterTuningJobConfig.TrainingJobEarlyStoppingType = new("Auto")
 	r.create(t, auto)
 	rungs := long(request("rungs", "Hyperband", 4, 2))

@@ -290,6 +290,7 @@ func TestSeveralDefinitions(t *testing.T) {
 	data(t, e)
 	r := newRoom(t, e)
 	in := request("several", "Random", 4, 2)
+	in.HyperParameterTuningJobConfig.HyperParameterTuningJobObjective.Type = new("Maximize") // the worse of the two depths wins
 	for _, depth := range []string{"1", "4"} {
 		d := *in.TrainingJobDefinition
 		d.DefinitionName, d.StaticHyperParameters = new("depth-"+depth), maps.Clone(d.StaticHyperParameters)
@@ -303,7 +304,7 @@ func TestSeveralDefinitions(t *testing.T) {
 	in.TrainingJobDefinition, in.HyperParameterTuningJobConfig.ParameterRanges, in.HyperParameterTuningJobConfig.HyperParameterTuningJobObjective = nil, nil, nil
 	r.create(t, in)
 	d := r.ended(t, "several", "Completed")
-	if d.TrainingJobDefinition != nil || len(d.TrainingJobDefinitions) != 2 || awsapi.Val(d.BestTrainingJob.TrainingJobDefinitionName) != "depth-4" {
+	if d.TrainingJobDefinition != nil || len(d.TrainingJobDefinitions) != 2 || awsapi.Val(d.BestTrainingJob.TrainingJobDefinitionName) != "depth-1" {
 		t.Errorf("%+v", d)
 	}
 	count := map[string]int{}

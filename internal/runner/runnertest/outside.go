@@ -20,6 +20,9 @@ import (
 	"github.com/mobula-ml/mobula/internal/runner"
 )
 
+// ownBundle is where many machines keep the certificates that they trust.
+const ownBundle = "/etc/ssl/certs/ca-certificates.crt"
+
 // proxyAddress is where the plain runner's hosts find the server as their proxy.
 const proxyAddress = "127.0.0.1:47634"
 
@@ -32,7 +35,7 @@ func Outside(t *testing.T) runner.Outside {
 	if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw}), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	return runner.Outside{CABundle: file, CAVariables: []string{"SSL_CERT_FILE", "AWS_CA_BUNDLE"}, Proxy: "http://" + proxyAddress}
+	return runner.Outside{CABundle: file, CAVariables: []string{"SSL_CERT_FILE", "AWS_CA_BUNDLE"}, CAFiles: []string{ownBundle}, Proxy: "http://" + proxyAddress}
 }
 
 // world is a server that hosts reach the outside by.
@@ -96,6 +99,7 @@ mobula runnertest-fetch http://203.0.113.7/three; mobula runnertest-fetch http:/
 mobula runnertest-lookup algo-1 algo-2 ALGO-2 algo-3 algo-02 mobula-platform localhost x.localhost any.name.test nothing.invalid 1.0.88.10.in-addr.arpa
 mobula runnertest-fetch https://hangs.test/ & mobula runnertest-fetch http://hangs.test/ &
 { echo x >> $SSL_CERT_FILE; } 2>/dev/null && echo the certificates can be changed
+[ ! -e `+ownBundle+` ] || cmp $SSL_CERT_FILE `+ownBundle+`
 echo ready; while [ ! -e /opt/ml/go ]; do sleep 0.01; done
 for n in 1 2 3 4 5 6 7 8 9 10; do mobula runnertest-fetch https://unknown.test/ 2>/dev/null && echo answered; done
 echo done; while [ ! -e /opt/ml/end ]; do sleep 0.01; done`)

@@ -114,7 +114,7 @@ def train():
     d = until(sm.describe_training_job, "TrainingJobStatus", "Completed", TrainingJobName="t")
     assert {m["MetricName"] for m in d["FinalMetricDataList"]} == {"train:rmse", "validation:rmse"}, d
     assert d["OutputDataConfig"]["KmsKeyId"] == "" and d["ModelArtifacts"]["S3ModelArtifacts"] == f"s3://{bucket}/models/t/output/model.tar.gz"
-    assert "1.7-1" in refused("ValidationException", sm.create_training_job, TrainingJobName="old", AlgorithmSpecification={"TrainingImage": image.replace("3.2", "1.7"), "TrainingInputMode": "File"}, **training)
+    assert "blazingtext" in refused("ValidationException", sm.create_training_job, TrainingJobName="old", AlgorithmSpecification={"TrainingImage": image.replace("xgboost:3.2", "blazingtext:1"), "TrainingInputMode": "File"}, **training)
     return d["ModelArtifacts"]["S3ModelArtifacts"]
 
 

@@ -7,6 +7,7 @@ import (
 	"github.com/mobula-ml/mobula/internal/awsapi"
 	"github.com/mobula-ml/mobula/internal/builtin"
 	"github.com/mobula-ml/mobula/internal/pyenv"
+	"github.com/mobula-ml/mobula/internal/pyhost"
 	"github.com/mobula-ml/mobula/internal/pysupport"
 )
 
@@ -29,7 +30,7 @@ type program struct {
 }
 
 // interpreter is where a host finds its Python.
-const interpreter = pythonLink + "/bin/python3"
+const interpreter = pyhost.Link + "/bin/python3"
 
 // program finds how a container is served, or says why it is not.
 func (h *Hosts) program(c Container) (program, error) {

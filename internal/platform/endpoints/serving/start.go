@@ -12,6 +12,7 @@ import (
 	"github.com/mobula-ml/mobula/internal/builtin"
 	"github.com/mobula-ml/mobula/internal/identity"
 	"github.com/mobula-ml/mobula/internal/pyenv"
+	"github.com/mobula-ml/mobula/internal/pyhost"
 	"github.com/mobula-ml/mobula/internal/runner"
 	"github.com/mobula-ml/mobula/internal/store"
 	"github.com/mobula-ml/mobula/xgboost"
@@ -20,8 +21,6 @@ import (
 // The names in a host.
 const (
 	libraryFolder = "/opt/mobula/xgboost"
-	supportFolder = "/opt/mobula/python"
-	pythonLink    = ml + "/.mobula/python" // leads to the host's Python world; `pip install` turns it to another
 
 	socketName = "serve.sock"
 	ml         = "/opt/ml"
@@ -138,19 +137,7 @@ func (h *Hosts) addPython(ctx context.Context, spec *runner.Spec, r pyenv.Runtim
 	if err != nil {
 		return err
 	}
-	if err := pyenv.Point(filepath.Join(runner.HostDir(spec.Dir, 1), "ml", ".mobula", "python"), world); err != nil {
-		return err
-	}
-	spec.Show(h.Runner, h.Python.Dir(), h.Python.Dir(), h.Python.Dir())
-	spec.Path = append(spec.Path, pythonLink+"/bin")
-	own := map[string]string{pyenv.LinkVariable: pythonLink, "PYTHONUNBUFFERED": "1", "PYTHONNOUSERSITE": "1", "PYTHONDONTWRITEBYTECODE": "1"}
-	maps.Copy(own, spec.Env)
-	own["PYTHONPATH"] = spec.Show(h.Runner, h.Support, h.Support, supportFolder)
-	if users := spec.Env["PYTHONPATH"]; users != "" {
-		own["PYTHONPATH"] += ":" + users
-	}
-	spec.Env = own
-	return nil
+	return pyhost.Setter{Runner: h.Runner, Worlds: h.Python.Dir(), Support: h.Support}.Set(spec, world)
 }
 
 // shareLog gives the host's log a second name that outlives its folder, and opens it.
