@@ -302,3 +302,19 @@ func content(t testing.TB, e *platformtest.Env, key string) string {
 	}
 	return b.String()
 }
+
+func BenchmarkInvokeScript(b *testing.B) {
+	e := platformtest.New(b)
+	s := newRoom(b, e, runner.Auto)
+	defer end(b, e, s)
+	configure(b, e, s, "m", nil, scripted(b, e, "m", times, "3"))
+	create(b, e, s, "warm", "m") // the Python world is made
+	began := time.Now()
+	create(b, e, s, "e", "m")
+	b.ReportMetric(time.Since(began).Seconds(), "s-to-serve")
+	for b.Loop() {
+		if _, err := text(e, s, "e", "1"); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
