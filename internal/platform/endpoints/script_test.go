@@ -311,10 +311,11 @@ func BenchmarkInvokeScript(b *testing.B) {
 	create(b, e, s, "warm", "m") // the Python world is made
 	began := time.Now()
 	create(b, e, s, "e", "m")
-	b.ReportMetric(time.Since(began).Seconds(), "s-to-serve")
+	start := time.Since(began)
 	for b.Loop() {
 		if _, err := text(e, s, "e", "1"); err != nil {
 			b.Fatal(err)
 		}
 	}
+	b.ReportMetric(start.Seconds(), "s-to-serve")
 }
