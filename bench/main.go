@@ -97,8 +97,8 @@ func up() (client *awsapi.Client, pid int, stop func(), err error) {
 		return nil, 0, nil, err
 	}
 	stop = func() {
-		cmd.Process.Signal(syscall.SIGTERM)
-		cmd.Wait()
+		_ = cmd.Process.Signal(syscall.SIGTERM)
+		_ = cmd.Wait()
 		os.RemoveAll(data)
 	}
 	for end := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {

@@ -55,13 +55,12 @@ func newSums(opts PutOptions) (*sums, error) {
 	return s, nil
 }
 
-func (s *sums) Write(p []byte) (int, error) {
+func (s *sums) add(p []byte) {
 	s.md5.Write(p)
 	for _, h := range s.extra {
 		h.Write(p)
 	}
 	s.size += int64(len(p))
-	return len(p), nil
 }
 
 // verify compares what was read with what its writer said it would be, and gives the checksums to keep.
