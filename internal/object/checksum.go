@@ -55,6 +55,12 @@ func newSums(opts PutOptions) (*sums, error) {
 	return s, nil
 }
 
+// Write is add for where a writer is wanted.
+func (s *sums) Write(p []byte) (int, error) {
+	s.add(p)
+	return len(p), nil
+}
+
 func (s *sums) add(p []byte) {
 	s.md5.Write(p)
 	for _, h := range s.extra {
