@@ -14,6 +14,7 @@ import (
 
 	"github.com/mobula-ml/mobula/internal/awsapi"
 	"github.com/mobula-ml/mobula/internal/builtin"
+	"github.com/mobula-ml/mobula/internal/pyenv"
 	"github.com/mobula-ml/mobula/internal/runner"
 	"github.com/mobula-ml/mobula/internal/server"
 )
@@ -31,10 +32,10 @@ type result struct {
 var benchmarks = []struct {
 	name string
 	run  func() ([]result, error)
-}{{"e2e", endToEnd}, {"ingest", ingest}, {"invoke", invoke}, {"noop", noop}, {"many", many}, {"prepare", prepare}, {"train", train}}
+}{{"e2e", endToEnd}, {"ingest", ingest}, {"invoke", invoke}, {"noop", noop}, {"script", script}, {"many", many}, {"prepare", prepare}, {"train", train}}
 
 func main() {
-	if runner.Main(os.Args[1:]) || builtin.Main(os.Args) {
+	if runner.Main(os.Args[1:]) || builtin.Main(os.Args) || pyenv.Main(os.Args) {
 		return
 	}
 	var all []result
