@@ -66,10 +66,10 @@ func (p *pass) run(ctx context.Context) error {
 	var release func()
 	switch {
 	case err == nil: // it was running when the last server ended
-		release = p.svc.capacity.force(p.need())
+		release = p.svc.adopt(p.job)
 		err = p.lease.Waits(ctx)
 	case errors.Is(err, runner.ErrNotStarted):
-		if release, err = p.svc.capacity.take(ctx, p.need(), p.stop, p.wait); err == nil {
+		if release, err = p.svc.capacity.take(ctx, p.job.need(), p.stop, p.wait); err == nil {
 			hosts, err = p.begin(ctx)
 		}
 	}
@@ -100,11 +100,11 @@ func (p *pass) failed(ctx context.Context, err error) error {
 }
 
 // need is the part of the machine that the job takes. One that a running job made shares its maker's part: the maker may wait for it.
-func (p *pass) need() need {
-	if p.job.Maker != "" {
+func (j *job) need() need {
+	if j.Maker != "" {
 		return need{}
 	}
-	kind, hosts := p.job.cluster()
+	kind, hosts := j.cluster()
 	i, err := instanceOf(kind)
 	if err != nil {
 		return need{}

@@ -370,6 +370,36 @@ func TestKilledServerRunsNothingTwice(t *testing.T) {
 	}
 }
 
+// After a restart, what runs keeps its part of the machine, and what waits goes on waiting for it.
+func TestRestartKeepsTheQueue(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	e := platformtest.Open(t, dir)
+	s := newRoom(t, e, runner.Auto, 2)
+	start(t, e, s, shell("first", "echo ready; sleep 1", 1))
+	platformtest.Eventually(t, "the first runs", func() bool {
+		found, _ := filepath.Glob(filepath.Join(dir, "logs/ProcessingJobs/first/*.log"))
+		if len(found) == 0 {
+			return false
+		}
+		b, _ := os.ReadFile(found[0])
+		return string(b) == "ready\n"
+	})
+	for i := range 6 {
+		start(t, e, s, shell(fmt.Sprint("later", i), "true", 1))
+	}
+	e.Close()
+	e = platformtest.Open(t, dir)
+	defer e.Close()
+	s = newRoom(t, e, runner.Auto, 2)
+	first := ended(t, e, s, "first")
+	for i := range 6 {
+		if d := ended(t, e, s, fmt.Sprint("later", i)); d.ProcessingStartTime.Before(first.ProcessingEndTime.Time) {
+			t.Errorf("later%d began %v before the first ended", i, first.ProcessingEndTime.Sub(d.ProcessingStartTime.Time))
+		}
+	}
+}
+
 func TestPlainRunner(t *testing.T) {
 	t.Parallel()
 	e := platformtest.New(t)

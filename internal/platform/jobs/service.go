@@ -44,8 +44,9 @@ type Service struct {
 	Deps
 	capacity *capacity
 
-	mu    sync.Mutex
-	stops map[string]chan struct{} // by ARN: closed when the job is asked to stop
+	mu      sync.Mutex
+	stops   map[string]chan struct{} // by ARN: closed when the job is asked to stop
+	adopted map[string]func()        // by ARN: gives back the part of the machine of a job that a server before this one started
 }
 
 // atOnce is how many jobs may be in the hands of their controllers: waiting, running or uploading. What runs is bounded by the capacity.
@@ -53,7 +54,7 @@ const atOnce = 4096
 
 // New returns the room's service and registers its controllers with the engine.
 func New(deps Deps) *Service {
-	s := &Service{Deps: deps, capacity: newCapacity(deps.CPUs, deps.MemoryMiB<<20), stops: map[string]chan struct{}{}}
+	s := &Service{Deps: deps, capacity: newCapacity(deps.CPUs, deps.MemoryMiB<<20), stops: map[string]chan struct{}{}, adopted: map[string]func(){}}
 	for _, kind := range []string{processingKind, trainingKind} {
 		deps.Engine.Handle(kind, durable.KindOptions{Concurrency: atOnce, OnDead: func(_ context.Context, tx *store.Tx, arn, reason string) error {
 			return s.giveUp(tx, kind, arn, reason)
@@ -71,10 +72,16 @@ func (s *Service) Start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	alive := map[string]bool{}
+	alive, waiting := map[string]bool{}, []*job{}
 	err = s.DB.View(ctx, func(tx *store.Tx) error {
 		for _, kind := range []string{processingKind, trainingKind} {
-			if err := rowsOf(kind).Each(tx, func(j *job) error { alive[j.ID] = !j.over(); return nil }); err != nil {
+			err := rowsOf(kind).Each(tx, func(j *job) error {
+				if alive[j.ID] = !j.over(); alive[j.ID] {
+					waiting = append(waiting, j)
+				}
+				return nil
+			})
+			if err != nil {
 				return err
 			}
 		}
@@ -82,6 +89,12 @@ func (s *Service) Start(ctx context.Context) error {
 	})
 	if err != nil {
 		return err
+	}
+	// What runs has its part of the machine before anything that waits is given one.
+	for _, j := range waiting {
+		if _, err := s.Runner.Attach(ctx, filepath.Join(s.Dir, j.ID)); err == nil {
+			s.adopted[j.ARN] = s.capacity.force(j.need())
+		}
 	}
 	for _, f := range folders {
 		if !alive[f.Name()] {
@@ -129,6 +142,18 @@ func (s *Service) tellStop(arn string) {
 	default:
 		close(c)
 	}
+}
+
+// adopt takes the part of the machine for a job that runs already.
+func (s *Service) adopt(j *job) (release func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	release, ok := s.adopted[j.ARN]
+	delete(s.adopted, j.ARN)
+	if !ok { // its controller failed since
+		release = s.capacity.force(j.need())
+	}
+	return release
 }
 
 func (s *Service) forget(arn string) {
