@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/mobula-ml/mobula/dataset"
 	"github.com/mobula-ml/mobula/internal/awsapi"
 	"github.com/mobula-ml/mobula/pipeline"
@@ -147,17 +149,30 @@ var (
 	putRecords = ray.Method(writerActor, "put", (*writer).put)
 )
 
+// inFlight is how many records an actor has under way at a time: a record is answered when it is on the disk, and those that wait together
+// share the wait.
+const inFlight = 4
+
 // put writes records, one PutRecord a record, and returns how many.
 func (w *writer) put(ctx context.Context, records [][]string) (int, error) {
 	names := columns()
-	in := &awsapi.PutRecordRequest{FeatureGroupName: &w.group, Record: make([]awsapi.FeatureValue, len(names))}
-	for _, values := range records {
-		for i := range names {
-			in.Record[i] = awsapi.FeatureValue{FeatureName: &names[i], ValueAsString: &values[i]}
-		}
-		if err := w.client.PutRecord(ctx, in); err != nil {
-			return 0, fmt.Errorf("record %s: %w", values[0], err)
-		}
+	group, ctx := errgroup.WithContext(ctx)
+	for n := range inFlight {
+		group.Go(func() error {
+			in := &awsapi.PutRecordRequest{FeatureGroupName: &w.group, Record: make([]awsapi.FeatureValue, len(names))}
+			for r := n; r < len(records); r += inFlight {
+				for i := range names {
+					in.Record[i] = awsapi.FeatureValue{FeatureName: &names[i], ValueAsString: &records[r][i]}
+				}
+				if err := w.client.PutRecord(ctx, in); err != nil {
+					return fmt.Errorf("record %s: %w", records[r][0], err)
+				}
+			}
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return 0, err
 	}
 	return len(records), nil
 }

@@ -55,12 +55,47 @@ func (f *Files) finish(tmp *os.File, err error) error {
 
 var buffers = sync.Pool{New: func() any { return new([1 << 18]byte) }}
 
-// fill copies the body to the file, and past the sums on the way.
+// fill copies the body to the file and past the sums. Beyond the first buffer the sums go on beside the reading, which has a signature to verify:
+// MD5 alone takes as long as all the rest.
 func fill(ctx context.Context, tmp *os.File, s *sums, r io.Reader) error {
-	buf := buffers.Get().(*[1 << 18]byte)
-	defer buffers.Put(buf)
-	_, err := io.CopyBuffer(io.MultiWriter(tmp, s), contextReader{ctx, r}, buf[:])
-	return err
+	var summed chan []byte
+	done := make(chan struct{})
+	defer func() {
+		if summed != nil {
+			close(summed)
+			<-done
+		}
+	}()
+	for r := (contextReader{ctx, r}); ; {
+		buf := buffers.Get().(*[1 << 18]byte)
+		n, err := io.ReadFull(r, buf[:])
+		if _, err := tmp.Write(buf[:n]); err != nil {
+			return err
+		}
+		last := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+		if err != nil && !last {
+			return err
+		}
+		if last && summed == nil {
+			s.Write(buf[:n])
+			buffers.Put(buf)
+			return nil
+		}
+		if summed == nil {
+			summed = make(chan []byte, 4)
+			go func() {
+				defer close(done)
+				for b := range summed {
+					s.Write(b)
+					buffers.Put((*[1 << 18]byte)(b[:1<<18]))
+				}
+			}()
+		}
+		summed <- buf[:n]
+		if last {
+			return nil
+		}
+	}
 }
 
 // commit verifies what was written and publishes it.

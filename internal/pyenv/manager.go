@@ -26,6 +26,7 @@ import (
 type Manager struct {
 	*Table
 	dir   string
+	tool  string // path of uv, where it was given
 	world world.World
 }
 
@@ -41,6 +42,7 @@ func DefaultDir() (string, error) {
 // Options of a manager.
 type Options struct {
 	Dir   string // Defaults to DefaultDir.
+	UV    string // path of uv. Defaults to $MOBULA_UV, then the PATH's, then one that is fetched.
 	Table string // a runtimes.toml whose rows go before the shipped ones. Defaults to none.
 	World world.World
 }
@@ -60,7 +62,7 @@ func Open(o Options) (*Manager, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Manager{Table: t, dir: filepath.Join(o.Dir, "python"), world: o.World}
+	m := &Manager{Table: t, dir: filepath.Join(o.Dir, "python"), tool: o.UV, world: o.World}
 	return m, os.MkdirAll(m.dir, 0o755)
 }
 
@@ -129,7 +131,7 @@ func (m *Manager) Build(ctx context.Context, r Runtime, progress func(string)) (
 	}
 	e := &Env{Name: r.Name, Python: r.Python, AsOf: m.day(r.AsOf), Asked: r.Packages}
 	e.ID = digest("runtime", r.Python, e.AsOf, r.Packages)
-	return m.make(ctx, e, progress, func(uv, dir string) error {
+	made, err := m.make(ctx, e, progress, func(uv, dir string) error {
 		progress(fmt.Sprintf("building %s: Python %s, %d packages as of %s", r.Name, r.Python, len(r.Packages), e.AsOf))
 		if err := m.uv(ctx, progress, uv, "venv", "--quiet", "--relocatable", "--python", interpreter(r.Python), dir); err != nil {
 			return err
@@ -139,6 +141,28 @@ func (m *Manager) Build(ctx context.Context, r Runtime, progress func(string)) (
 		}
 		return m.install(ctx, progress, uv, dir, e.AsOf, Request{Packages: r.Packages})
 	})
+	var tool *ToolError
+	if r.AsOf == "" && errors.As(err, &tool) {
+		if last := m.latest(e); last != nil { // of an earlier day: without a network it is better than none
+			progress(fmt.Sprintf("%s could not be built as of today, that of %s is used", r.Name, last.AsOf))
+			return last, nil
+		}
+	}
+	return made, err
+}
+
+// latest is the newest world that was made of the same runtime, or nil.
+func (m *Manager) latest(e *Env) *Env {
+	all, err := m.List()
+	if err != nil {
+		return nil
+	}
+	for _, other := range all {
+		if other.Parent == "" && other.Name == e.Name && other.Python == e.Python && slices.Equal(other.Asked, e.Asked) {
+			return other
+		}
+	}
+	return nil
 }
 
 // Install finds the world that is parent with more packages, or builds it.
@@ -184,6 +208,10 @@ func (m *Manager) make(ctx context.Context, e *Env, progress func(string), fill 
 	}
 	defer os.RemoveAll(tmp)
 	if err := fill(uv, tmp); err != nil {
+		var tool *ToolError
+		if errors.As(err, &tool) {
+			tool.Wanted = e.Asked
+		}
 		return nil, err
 	}
 	if err := m.finish(tmp, e); err != nil {

@@ -22,7 +22,7 @@ const uvVersion = "0.13.9"
 
 // findUV returns the path of uv: $MOBULA_UV, the PATH's, or one of our own, which is fetched with the machine's Python when it is first needed.
 func (m *Manager) findUV(ctx context.Context, progress func(string)) (string, error) {
-	if path := os.Getenv("MOBULA_UV"); path != "" {
+	if path := cmp.Or(m.tool, os.Getenv("MOBULA_UV")); path != "" {
 		return path, nil
 	}
 	if path, err := exec.LookPath("uv"); err == nil {
@@ -162,9 +162,12 @@ func run(ctx context.Context, cmd *exec.Cmd, progress func(string)) error {
 // A ToolError is what uv or pip said when it failed.
 type ToolError struct {
 	Command, Output string
+	Wanted          []string // the packages that were asked for
 	Err             error
 }
 
-func (e *ToolError) Error() string { return fmt.Sprintf("%s: %v:\n%s", e.Command, e.Err, e.Output) }
+func (e *ToolError) Error() string {
+	return fmt.Sprintf("%s: %v:\n%s\nWanted were: %s", e.Command, e.Err, e.Output, strings.Join(e.Wanted, " "))
+}
 
 func (e *ToolError) Unwrap() error { return e.Err }

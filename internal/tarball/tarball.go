@@ -102,14 +102,25 @@ func Pack(w io.Writer, folder string) error {
 		return err
 	}
 	defer root.Close()
-	archive := tar.NewWriter(w)
-	err = fs.WalkDir(root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
-		if err != nil || !d.Type().IsRegular() {
+	return PackRoots(w, root)
+}
+
+// PackRoots is Pack for several folders, whose files lie beside one another in the archive. Of files of one name the first folder's stands for all.
+func PackRoots(w io.Writer, roots ...*os.Root) error {
+	archive, seen := tar.NewWriter(w), map[string]bool{}
+	for _, root := range roots {
+		err := fs.WalkDir(root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
+			if err != nil || !d.Type().IsRegular() || seen[name] {
+				return err
+			}
+			seen[name] = true
+			return packFile(archive, root, name)
+		})
+		if err != nil {
 			return err
 		}
-		return packFile(archive, root, name)
-	})
-	return errors.Join(err, archive.Close())
+	}
+	return archive.Close()
 }
 
 func packFile(archive *tar.Writer, root *os.Root, name string) error {

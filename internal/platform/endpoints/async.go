@@ -148,8 +148,12 @@ func (s *Service) answerLater(ctx context.Context, i *invocation) (*serving.Answ
 	defer release()
 	r := i.Request
 	if i.Input != "" {
-		if r.Body, err = s.asyncInput(ctx, i.Input); err != nil {
+		var contentType string
+		if r.Body, contentType, err = s.asyncInput(ctx, i.Input); err != nil {
 			return nil, err
+		}
+		if r.ContentType == "" {
+			r.ContentType = contentType
 		}
 	}
 	limited, cancel := context.WithTimeout(ctx, i.Timeout)
@@ -165,20 +169,22 @@ func (s *Service) answerLater(ctx context.Context, i *invocation) (*serving.Answ
 	return a, nil
 }
 
-func (s *Service) asyncInput(ctx context.Context, uri string) ([]byte, error) {
+// asyncInput reads the body of a request, and of what type it is, which the SDK says in the object alone.
+func (s *Service) asyncInput(ctx context.Context, uri string) (text []byte, contentType string, err error) {
 	bucket, key, err := object.ParseURI(uri)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	body, info, err := s.Objects.Get(ctx, bucket, key)
 	if err != nil {
-		return nil, awsapi.ValidationError("The input at %s could not be read: %v", uri, err)
+		return nil, "", awsapi.ValidationError("The input at %s could not be read: %v", uri, err)
 	}
 	defer body.Close()
 	if info.Size > maxAsyncInput {
-		return nil, awsapi.ValidationError("The input at %s has %d bytes; at most %d are served.", uri, info.Size, maxAsyncInput)
+		return nil, "", awsapi.ValidationError("The input at %s has %d bytes; at most %d are served.", uri, info.Size, maxAsyncInput)
 	}
-	return io.ReadAll(body)
+	text, err = io.ReadAll(body)
+	return text, info.ContentType, err
 }
 
 // turn waits until the endpoint works on fewer invocations than it may, or until the request is too old.

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/mobula-ml/mobula/internal/awsapi"
+	"github.com/mobula-ml/mobula/internal/object"
 	"github.com/mobula-ml/mobula/internal/platform/platformtest"
 	"github.com/mobula-ml/mobula/internal/runner"
 )
@@ -27,8 +28,11 @@ func TestAsyncInvocations(t *testing.T) {
 	}
 	invoke := func(body string) *awsapi.InvokeEndpointAsyncOutput {
 		t.Helper()
-		out, err := s.InvokeEndpointAsync(e.Ctx, &awsapi.InvokeEndpointAsyncInput{EndpointName: new("e"), ContentType: new("text/csv"), Accept: new("text/csv"),
-			InputLocation: new(put(t, e, "in/"+body, []byte(body)))})
+		if _, err := e.Objects.Put(e.Ctx, platformtest.Bucket, "in/"+body, strings.NewReader(body), object.PutOptions{ContentType: "text/csv"}); err != nil {
+			t.Fatal(err)
+		}
+		out, err := s.InvokeEndpointAsync(e.Ctx, &awsapi.InvokeEndpointAsyncInput{EndpointName: new("e"), Accept: new("text/csv"),
+			InputLocation: new("s3://" + platformtest.Bucket + "/in/" + body)}) // the object says of what type it is
 		if err != nil {
 			t.Fatal(err)
 		}

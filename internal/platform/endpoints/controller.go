@@ -95,8 +95,8 @@ func (s *Service) bring(ctx context.Context, l *durable.Lease, e *endpoint) erro
 	return durable.Park(lookAgain)
 }
 
-// drain is how long requests in flight have before the hosts of a deployment that no longer serves end.
-const drain = 2 * time.Second
+// drain is how long requests in flight have before the hosts of a deployment that no longer serves end: as long as one may take.
+const drain = invokeTimeout
 
 // retire ends the hosts of a deployment after what is in flight has had time to end.
 func (s *Service) retire(ctx context.Context, d *deployment) {
@@ -106,7 +106,7 @@ func (s *Service) retire(ctx context.Context, d *deployment) {
 	for _, v := range d.Variants {
 		h := s.take(v.ID)
 		if h != nil {
-			h.Drain(drain)
+			h.Drain(ctx, drain)
 			h.Close()
 		}
 		s.Hosts.Remove(context.WithoutCancel(ctx), filepath.Join(s.Dir, v.ID))

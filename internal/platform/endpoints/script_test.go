@@ -2,9 +2,11 @@ package endpoints_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -210,6 +212,38 @@ func TestVariantsShareByWeight(t *testing.T) {
 	}
 }
 
+// An update waits for the requests that are on their way, however long their script takes.
+func TestUpdateOfAScriptLosesNoRequest(t *testing.T) {
+	t.Parallel()
+	e := platformtest.New(t)
+	s := newRoom(t, e, runner.Auto)
+	defer end(t, e, s)
+	lazy := strings.Replace(times, `print("predicting", numbers)`, "__import__('time').sleep(0.3)", 1)
+	configure(t, e, s, "one", nil, scripted(t, e, "one", lazy, "1"))
+	configure(t, e, s, "two", nil, scripted(t, e, "two", lazy, "2"))
+	create(t, e, s, "e", "one")
+	ctx, cancel := context.WithCancel(e.Ctx)
+	var wg sync.WaitGroup
+	for range 3 {
+		wg.Go(func() {
+			for ctx.Err() == nil {
+				if got, err := text(e, s, "e", "1"); err != nil || got != "1\n" && got != "2\n" {
+					t.Errorf("%q, %v", got, err)
+				}
+			}
+		})
+	}
+	if _, err := s.UpdateEndpoint(e.Ctx, &awsapi.UpdateEndpointInput{EndpointName: new("e"), EndpointConfigName: new("two")}); err != nil {
+		t.Fatal(err)
+	}
+	settled(t, e, s, "e")
+	if got, err := text(e, s, "e", "1"); err != nil || got != "2\n" {
+		t.Errorf("after the update: %q, %v", got, err)
+	}
+	cancel()
+	wg.Wait()
+}
+
 // What is captured is there in S3 in the form that AWS documents.
 func TestDataCapture(t *testing.T) {
 	t.Parallel()
@@ -267,4 +301,21 @@ func content(t testing.TB, e *platformtest.Env, key string) string {
 		t.Fatal(err)
 	}
 	return b.String()
+}
+
+func BenchmarkInvokeScript(b *testing.B) {
+	e := platformtest.New(b)
+	s := newRoom(b, e, runner.Auto)
+	defer end(b, e, s)
+	configure(b, e, s, "m", nil, scripted(b, e, "m", times, "3"))
+	create(b, e, s, "warm", "m") // the Python world is made
+	began := time.Now()
+	create(b, e, s, "e", "m")
+	start := time.Since(began)
+	for b.Loop() {
+		if _, err := text(e, s, "e", "1"); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(start.Seconds(), "s-to-serve")
 }

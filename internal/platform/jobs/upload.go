@@ -1,7 +1,6 @@
 package jobs
 
 import (
-	"archive/tar"
 	"compress/gzip"
 	"context"
 	"errors"
@@ -13,11 +12,11 @@ import (
 	"slices"
 	"strings"
 	"syscall"
-	"time"
 
 	"github.com/mobula-ml/mobula/internal/awsapi"
 	"github.com/mobula-ml/mobula/internal/object"
 	"github.com/mobula-ml/mobula/internal/runner"
+	"github.com/mobula-ml/mobula/internal/tarball"
 )
 
 // upload brings what the hosts left to S3. Each object appears whole; a job that is interrupted here uploads again. Of a job that failed,
@@ -161,49 +160,26 @@ func (p *pass) uploadArchive(ctx context.Context, name string, folders []string,
 }
 
 func (p *pass) pack(w io.Writer, folders []string) error {
-	zip := gzip.NewWriter(w)
-	archive := tar.NewWriter(zip)
-	seen := map[string]bool{}
+	var roots []*os.Root
+	defer func() {
+		for _, root := range roots {
+			root.Close()
+		}
+	}()
 	for _, folder := range folders {
 		names, err := regular(folder)
 		if err != nil {
 			return err
 		}
 		if len(names) == 0 {
-			continue
+			continue // it may be gone
 		}
 		root, err := p.own(folder)
 		if err != nil {
 			return err
 		}
-		for _, name := range names {
-			if seen[name] {
-				continue // the first host's file stands for all
-			}
-			seen[name] = true
-			if err := packFile(archive, root, name); err != nil {
-				root.Close()
-				return err
-			}
-		}
-		root.Close()
+		roots = append(roots, root)
 	}
-	return errors.Join(archive.Close(), zip.Close())
-}
-
-func packFile(archive *tar.Writer, root *os.Root, name string) error {
-	f, err := root.Open(name)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	if err := archive.WriteHeader(&tar.Header{Name: filepath.ToSlash(name), Mode: 0o644, Size: info.Size(), ModTime: time.Unix(0, 0), Format: tar.FormatPAX}); err != nil {
-		return err
-	}
-	_, err = io.CopyN(archive, f, info.Size())
-	return err
+	zip := gzip.NewWriter(w)
+	return errors.Join(tarball.PackRoots(zip, roots...), zip.Close())
 }

@@ -170,6 +170,9 @@ func (r *run) stale(def *definition.Step, e *entry) (string, error) {
 		if err != nil {
 			return "", err
 		}
+		if now == "" && e.Features[group] != "" {
+			return fmt.Sprintf("the feature group %s, which the job of %s wrote or read, is gone", group, e.Source), nil
+		}
 		if now != e.Features[group] {
 			return fmt.Sprintf("the feature group %s is not as %s left it", group, e.Source), nil
 		}

@@ -79,6 +79,9 @@ func (s *Service) unpackedDigest(ctx context.Context, uri string, f file) (strin
 		name = strings.TrimSuffix(name, "/") + "/" + f.Path
 	}
 	body, _, err := s.Objects.Get(ctx, bucket, name)
+	if errors.Is(err, object.ErrNoSuchKey) {
+		return f.Digest, nil // it went since it was listed
+	}
 	if err != nil {
 		return "", err
 	}

@@ -418,6 +418,7 @@ func TestCache(t *testing.T) {
 		}, "the output s3://" + platformtest.Bucket + "/out/A is not as"},
 		{"made again", func() {}, ""},
 		{"feature group changed", func() { w.mu.Lock(); w.groups["g"] = "second"; w.mu.Unlock() }, "the feature group g is not as"},
+		{"feature group gone", func() { w.mu.Lock(); w.groups["g"] = ""; w.mu.Unlock() }, "the feature group g, which the job of arn:aws:sagemaker:us-east-1:123456789012:pipeline/p/execution/"},
 	} {
 		c.change()
 		before := w.created["A"]

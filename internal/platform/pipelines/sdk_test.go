@@ -155,6 +155,7 @@ func newRecorder(t *testing.T) (*recorder, *pipelines.Service, *queues.Service) 
 	e := platformtest.New(t)
 	r := &recorder{world: newWorld(e), known: map[string]any{}}
 	r.auto = true
+	r.write["r.json"] = `{"a": 0.75}`
 	r.write["report.json"] = `{"a": {"b": [{"c": 0.75}]}, "x": 0.25}`
 	q := &queues.Service{DB: e.DB, World: e.World}
 	s := pipelines.New(pipelines.Deps{DB: e.DB, Engine: e.Engine, Objects: e.Objects, World: e.World, Log: e.Log, Jobs: r, Experiments: r, Features: r,
@@ -178,7 +179,7 @@ func (r *recorder) start(t *testing.T, s *pipelines.Service, name, definition st
 }
 
 // TestDefinitionsOfTheSDK executes what the SageMaker Python SDK sends for each kind of step, and compares what is asked of the other rooms with
-// the golden files. The definitions were recorded with version 2.257.7.
+// the golden files. The definitions were recorded with version 2.257.7, and version3 with 3.27.0.
 func TestDefinitionsOfTheSDK(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("testdata/sdk/*.json")

@@ -27,7 +27,7 @@ var versionRows = store.NewCollection("pipeline-version", func(v *version) store
 	return store.Index{Parent: v.Pipeline, Created: v.Created}
 })
 
-// maxVersions is how many versions of a pipeline are kept; the oldest without an alias goes first.
+// maxVersions is how many versions of a pipeline are kept. One that is older goes, unless it has an alias.
 const maxVersions = 500
 
 // maxAliases is the API's limit of the aliases of a version.
@@ -47,13 +47,14 @@ func addVersion(tx *store.Tx, scope store.Scope, p *pipeline, aliases []string) 
 	if err := alias(tx, scope, v, aliases); err != nil {
 		return err
 	}
-	all, err := versionsOf(tx, scope, p.Name)
-	for i := 0; err == nil && i < len(all) && len(all)-i > maxVersions; i++ {
-		if len(all[i].Aliases) == 0 {
-			err = versionRows.Delete(tx, scope, versionName(p.Name, all[i].ID))
-		}
+	old, err := versionRows.Get(tx, scope, versionName(p.Name, p.Version-maxVersions))
+	if errors.Is(err, store.ErrNotFound) || err == nil && len(old.Aliases) > 0 {
+		return nil
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return versionRows.Delete(tx, scope, versionName(p.Name, old.ID))
 }
 
 // alias gives a version names; another version of the pipeline that has one of them loses it.

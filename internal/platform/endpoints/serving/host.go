@@ -40,9 +40,9 @@ func (h *Host) Close() {
 	})
 }
 
-// Drain waits until no request is in flight, for at most d.
-func (h *Host) Drain(d time.Duration) {
-	for end := time.Now().Add(d); h.inFlight.Load() > 0 && time.Now().Before(end); {
+// Drain waits until no request is in flight, for at most d or until ctx ends.
+func (h *Host) Drain(ctx context.Context, d time.Duration) {
+	for end := time.Now().Add(d); h.inFlight.Load() > 0 && time.Now().Before(end) && ctx.Err() == nil; {
 		time.Sleep(5 * time.Millisecond)
 	}
 }

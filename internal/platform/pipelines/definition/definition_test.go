@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -44,6 +46,11 @@ func encode(t *testing.T, v any) string {
 	return string(b)
 }
 
+func lambda(name, output string) map[string]any {
+	return map[string]any{"Name": name, "Type": "Lambda", "Arguments": map[string]any{}, "FunctionArn": "arn:aws:lambda:us-east-1:123456789012:function:f",
+		"OutputParameters": []any{map[string]any{"OutputName": "n", "OutputType": output}}}
+}
+
 func TestParseNamesStepAndPathOfWhatIsWrong(t *testing.T) {
 	t.Parallel()
 	condition := func(conditions ...any) map[string]any {
@@ -82,6 +89,20 @@ func TestParseNamesStepAndPathOfWhatIsWrong(t *testing.T) {
 		{"path", pipelineOf(processing("A", nil), fail("F", ref("Steps.A.ProcessingOutputConfig.Outputs['x.S3Output"))), []string{"a quoted key is not closed"}},
 		{"cache", pipelineOf(processing("A", map[string]any{"CacheConfig": map[string]any{"Enabled": true, "ExpireAfter": "soon"}})), []string{"Value 'soon' is not an ISO 8601 duration"}},
 		{"retry", pipelineOf(processing("A", map[string]any{"RetryPolicies": []any{map[string]any{"ExceptionType": []string{"Nope"}, "MaxAttempts": 2}}})), []string{"Value 'Nope' must satisfy enum value set"}},
+		{"two bounds of a retry", pipelineOf(processing("A", map[string]any{"RetryPolicies": []any{map[string]any{"ExceptionType": []string{"Step.THROTTLING"}, "MaxAttempts": 2, "ExpireAfterMin": 1}}})),
+			[]string{"at Steps[0].RetryPolicies[0]: has MaxAttempts and ExpireAfterMin"}},
+		{"too many attempts", pipelineOf(processing("A", map[string]any{"RetryPolicies": []any{map[string]any{"ExceptionType": []string{"Step.THROTTLING"}, "MaxAttempts": 21}}})),
+			[]string{"RetryPolicies[0].MaxAttempts: Value '21' must be a number from 0 to 20"}},
+		{"file of nothing", pipelineOf(fail("F", map[string]any{"Std:JsonGet": map[string]any{"Path": "x"}})), []string{"needs a PropertyFile, which must be a Get, or an S3Uri"}},
+		{"file of two", pipelineOf(processing("A", nil), fail("F", map[string]any{"Std:JsonGet": map[string]any{"S3Uri": "s3://b/k", "PropertyFile": ref("Steps.A.PropertyFiles.P"), "Path": "x"}})),
+			[]string{"has PropertyFile and S3Uri"}},
+		{"file at a step that is not there", pipelineOf(fail("F", map[string]any{"Std:JsonGet": map[string]any{"S3Uri": ref("Steps.A.X"), "Path": "x"}})), []string{"Std:JsonGet.S3Uri.Get: there is no step named 'A'"}},
+		{"output", pipelineOf(lambda("L", "Integer"), fail("F", ref("Steps.L.OutputParameters['x']"))), []string{"step 'L' declares no output parameter named 'x'"}},
+		{"output type", pipelineOf(lambda("L", "List")), []string{"step 'L' at Steps[0].OutputParameters[0].OutputType: Value 'List'"}},
+		{"property of a function", pipelineOf(lambda("L", "Integer"), fail("F", ref("Steps.L.Outputs"))), []string{"which has no property 'Outputs'; OutputParameters['<name>'] is what it has"}},
+		{"function", pipelineOf(map[string]any{"Name": "L", "Type": "Lambda", "Arguments": map[string]any{}, "FunctionArn": "f"}), []string{"step 'L' at Steps[0].FunctionArn: Value 'f' is not the ARN of a function"}},
+		{"queue", pipelineOf(map[string]any{"Name": "Q", "Type": "Callback", "Arguments": map[string]any{}, "SqsQueueUrl": "q"}), []string{"step 'Q' at Steps[0].SqsQueueUrl: Value 'q' is not the URL of a queue"}},
+		{"queue of a job", pipelineOf(processing("A", map[string]any{"SqsQueueUrl": "https://x/q"})), []string{"a Processing step has no SqsQueueUrl"}},
 		{"parameter type", map[string]any{"Version": SchemaVersion, "Parameters": []any{map[string]any{"Name": "P", "Type": "Date"}}, "Steps": []any{fail("F", "x")}}, []string{"at Parameters[0].Type: Value 'Date'"}},
 		{"parameter default", map[string]any{"Version": SchemaVersion, "Parameters": []any{map[string]any{"Name": "P", "Type": "Integer", "DefaultValue": "many"}}, "Steps": []any{fail("F", "x")}},
 			[]string{"parameter 'P': value 'many' is not an Integer"}},
@@ -299,6 +320,17 @@ func TestRetryPolicyBacksOff(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
+	files, err := filepath.Glob("../testdata/sdk/*.json")
+	if err != nil || len(files) == 0 {
+		f.Fatal("there are no definitions", err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(string(text))
+	}
 	f.Add(`{"Version":"2020-12-01","Steps":[{"Name":"F","Type":"Fail","Arguments":{"ErrorMessage":{"Get":"Parameters.X"}}}]}`)
 	f.Add(`{"Version":"2020-12-01","Steps":[{"Name":"C","Type":"Condition","Arguments":{"Conditions":[{"Type":"Not","Expression":{"Type":"In"}}],"IfSteps":[{"Name":"F"}]}}]}`)
 	f.Fuzz(func(t *testing.T, text string) {

@@ -56,6 +56,9 @@ var refused = map[string]string{
 	"EndpointConfig":     "endpoints are made outside pipelines here, by CreateEndpointConfig and CreateEndpoint",
 	"Endpoint":           "endpoints are made outside pipelines here, by CreateEndpointConfig and CreateEndpoint",
 	"InferenceComponent": "inference components are not served",
+	"Job":                "jobs of that kind are not served",
+	"Cleanup":            "what steps made is deleted outside pipelines here",
+	"ForEach":            "steps are not repeated for the items of a list here",
 	"Lineage":            "lineage entities are made outside pipelines here, by CreateAction, CreateArtifact and CreateContext",
 }
 

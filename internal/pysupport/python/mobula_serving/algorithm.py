@@ -42,6 +42,8 @@ class Algorithm(object):
         accept = contract.media_type(headers.get("Accept"))
         if accept in ("", "*/*"):
             accept = settings.default_accept(CSV)
+        if os.environ.get("SAGEMAKER_BATCH"):  # batch transform gets a line for each row, whatever it accepts
+            return contract.Answer("".join("%s\n" % row for row in predictions.tolist()).encode(), accept)
         if accept not in SERVED:
             raise Refusal(406, "Accept type %s is not supported. Please use supported accept types: %s." % (accept, list(SERVED)))
         return contract.Answer(encode(predictions, accept), accept)
