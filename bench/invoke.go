@@ -28,7 +28,7 @@ func invoke() ([]result, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	defer func() { cmd.Process.Signal(syscall.SIGTERM); cmd.Wait() }()
+	defer func() { _ = cmd.Process.Signal(syscall.SIGTERM); _ = cmd.Wait() }()
 	var c *awsapi.Client
 	for c == nil {
 		if a, key, err := server.Find(data); err == nil {

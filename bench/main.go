@@ -14,6 +14,7 @@ import (
 
 	"github.com/mobula-ml/mobula/internal/awsapi"
 	"github.com/mobula-ml/mobula/internal/builtin"
+	"github.com/mobula-ml/mobula/internal/pyenv"
 	"github.com/mobula-ml/mobula/internal/runner"
 	"github.com/mobula-ml/mobula/internal/server"
 )
@@ -31,10 +32,10 @@ type result struct {
 var benchmarks = []struct {
 	name string
 	run  func() ([]result, error)
-}{{"e2e", endToEnd}, {"ingest", ingest}, {"invoke", invoke}, {"noop", noop}, {"many", many}, {"prepare", prepare}, {"train", train}}
+}{{"e2e", endToEnd}, {"ingest", ingest}, {"invoke", invoke}, {"noop", noop}, {"script", script}, {"many", many}, {"prepare", prepare}, {"train", train}}
 
 func main() {
-	if runner.Main(os.Args[1:]) || builtin.Main(os.Args) {
+	if runner.Main(os.Args[1:]) || builtin.Main(os.Args) || pyenv.Main(os.Args) {
 		return
 	}
 	var all []result
@@ -97,8 +98,8 @@ func up() (client *awsapi.Client, pid int, stop func(), err error) {
 		return nil, 0, nil, err
 	}
 	stop = func() {
-		cmd.Process.Signal(syscall.SIGTERM)
-		cmd.Wait()
+		_ = cmd.Process.Signal(syscall.SIGTERM)
+		_ = cmd.Wait()
 		os.RemoveAll(data)
 	}
 	for end := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {

@@ -12,10 +12,11 @@ func serveStub() (net.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	go http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	discard := func(w http.ResponseWriter, r *http.Request) {
 		if _, err := io.Copy(io.Discard, r.Body); err != nil {
 			w.WriteHeader(http.StatusBadRequest)
 		}
-	}))
+	}
+	go func() { _ = http.Serve(l, http.HandlerFunc(discard)) }() // until the listener is closed
 	return l, nil
 }

@@ -55,13 +55,18 @@ func newSums(opts PutOptions) (*sums, error) {
 	return s, nil
 }
 
+// Write is add for where a writer is wanted.
 func (s *sums) Write(p []byte) (int, error) {
+	s.add(p)
+	return len(p), nil
+}
+
+func (s *sums) add(p []byte) {
 	s.md5.Write(p)
 	for _, h := range s.extra {
 		h.Write(p)
 	}
 	s.size += int64(len(p))
-	return len(p), nil
 }
 
 // verify compares what was read with what its writer said it would be, and gives the checksums to keep.

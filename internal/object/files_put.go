@@ -77,7 +77,7 @@ func fill(ctx context.Context, tmp *os.File, s *sums, r io.Reader) error {
 			return err
 		}
 		if last && summed == nil {
-			s.Write(buf[:n])
+			s.add(buf[:n])
 			buffers.Put(buf)
 			return nil
 		}
@@ -86,7 +86,7 @@ func fill(ctx context.Context, tmp *os.File, s *sums, r io.Reader) error {
 			go func() {
 				defer close(done)
 				for b := range summed {
-					s.Write(b)
+					s.add(b)
 					buffers.Put((*[1 << 18]byte)(b[:1<<18]))
 				}
 			}()

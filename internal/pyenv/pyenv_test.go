@@ -174,6 +174,19 @@ func TestPackageOfTheHost(t *testing.T) {
 	}
 }
 
+// What lies on the server's disk is not for hosts.
+func TestFilesOfTheServerAreRefused(t *testing.T) {
+	t.Parallel()
+	m := open(t, "")
+	for _, r := range []pyenv.Request{{Packages: []string{"x @ file:///etc/passwd"}}, {Packages: []string{"/etc"}}, {Requirements: []string{"six\n-r /etc/passwd\n"}},
+		{Requirements: []string{"--find-links=/etc\nsix"}}, {Constraints: []string{"-c ../x"}, Packages: []string{"six"}}, {Packages: []string{"six"}, Options: []string{"--find-links=/etc"}},
+		{Packages: []string{"six"}, Options: []string{"--python=/usr"}}, {Packages: []string{"--editable"}}} {
+		if _, err := m.Install(t.Context(), build(t, m).ID, r, func(string) {}); err == nil || strings.Contains(err.Error(), "exit status") {
+			t.Errorf("%+v: %v", r, err)
+		}
+	}
+}
+
 // However many ask at once, a world is made once; one that cannot be made leaves nothing, and says why in uv's words.
 func TestWorldsAreMadeOnceAndWhole(t *testing.T) {
 	t.Parallel()

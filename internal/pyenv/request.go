@@ -48,12 +48,45 @@ func (r Request) check() error {
 		}
 	}
 	for _, o := range r.Options {
-		name, _, _ := strings.Cut(o, "=")
-		if !slices.Contains(passed, name) {
+		name, value, _ := strings.Cut(o, "=")
+		if !slices.Contains(passed, name) || name == "--find-links" && !remote(value) {
 			return fmt.Errorf("option '%s' is not known", o)
 		}
 	}
+	return r.checkPlaces()
+}
+
+// inFiles are the options that a line of a requirements file may be; those that name further files were read in the host.
+var inFiles = []string{"--index-url", "-i", "--extra-index-url", "--find-links", "-f", "--no-index", "--pre", "--no-binary", "--only-binary", "--require-hashes", "--trusted-host", "--prefer-binary", "--hash"}
+
+// checkPlaces refuses what would be read from the server's own disk, which is not the host's.
+func (r Request) checkPlaces() error {
+	lines := slices.Clone(r.Packages)
+	for _, text := range append(slices.Clone(r.Requirements), r.Constraints...) {
+		lines = append(lines, strings.Split(text, "\n")...)
+	}
+	for _, line := range lines {
+		line = strings.TrimSpace(line)
+		if option, value, _ := strings.Cut(strings.Replace(line, "=", " ", 1), " "); strings.HasPrefix(option, "-") {
+			links := option == "--find-links" || option == "-f"
+			if !slices.Contains(inFiles, option) || links && !remote(strings.TrimSpace(value)) {
+				return fmt.Errorf("'%s' is not served in a requirements file here", line)
+			}
+			continue
+		}
+		place := line
+		if at := strings.Index(line, "@"); at >= 0 {
+			place = strings.TrimSpace(line[at+1:])
+		}
+		if strings.HasPrefix(place, "file:") || strings.HasPrefix(place, "/") || strings.HasPrefix(place, ".") || strings.HasPrefix(place, "~") {
+			return fmt.Errorf("'%s' names a file that is not in the host", line)
+		}
+	}
 	return nil
+}
+
+func remote(place string) bool {
+	return strings.HasPrefix(place, "https://") || strings.HasPrefix(place, "http://")
 }
 
 func (r Request) describe() []string {

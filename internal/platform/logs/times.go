@@ -69,7 +69,7 @@ func (t *times) observe(size, modified, now int64) []mark {
 	defer t.mu.Unlock()
 	if size < t.last().offset { // the file was cut; what is left was there before
 		t.marks = slices.DeleteFunc(t.marks, func(m mark) bool { return m.offset > size })
-		os.Remove(t.path) //nolint:errcheck // marks that are too long are ignored when they are read again
+		os.Remove(t.path)
 	}
 	last := &t.marks[len(t.marks)-1]
 	switch {
@@ -90,7 +90,7 @@ func (t *times) keep(m mark) {
 		return
 	}
 	defer f.Close()
-	fmt.Fprintf(f, "%d %d %d\n", m.offset, m.until, m.from) //nolint:errcheck // see above
+	fmt.Fprintf(f, "%d %d %d\n", m.offset, m.until, m.from)
 }
 
 // at is the time of the line that begins at an offset: its share of the time between two marks.

@@ -26,7 +26,7 @@ func (s *Step) OutputNamed(name string) (Output, bool) {
 func (o Output) Value(given any) (any, error) {
 	v, err := Parameter{Name: o.OutputName, Type: o.OutputType}.Value(text(given))
 	if err != nil {
-		return nil, fmt.Errorf("output %s", err)
+		return nil, fmt.Errorf("output %w", err)
 	}
 	return v, nil
 }
