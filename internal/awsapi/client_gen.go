@@ -2280,94 +2280,155 @@ func (c *Client) GetCallerIdentity(ctx context.Context, in *GetCallerIdentityReq
 	return call(ctx, c, &Operations[441], in, new(GetCallerIdentityResponse))
 }
 
+// AttachRolePolicy calls the operation of that name.
+func (c *Client) AttachRolePolicy(ctx context.Context, in *AttachRolePolicyRequest) error {
+	_, err := call(ctx, c, &Operations[442], in, new(struct{}))
+	return err
+}
+
+// CreateRole calls the operation of that name.
+func (c *Client) CreateRole(ctx context.Context, in *CreateRoleRequest) (*CreateRoleResponse, error) {
+	return call(ctx, c, &Operations[443], in, new(CreateRoleResponse))
+}
+
+// DeleteRole calls the operation of that name.
+func (c *Client) DeleteRole(ctx context.Context, in *DeleteRoleRequest) error {
+	_, err := call(ctx, c, &Operations[444], in, new(struct{}))
+	return err
+}
+
+// DeleteRolePolicy calls the operation of that name.
+func (c *Client) DeleteRolePolicy(ctx context.Context, in *DeleteRolePolicyRequest) error {
+	_, err := call(ctx, c, &Operations[445], in, new(struct{}))
+	return err
+}
+
+// DetachRolePolicy calls the operation of that name.
+func (c *Client) DetachRolePolicy(ctx context.Context, in *DetachRolePolicyRequest) error {
+	_, err := call(ctx, c, &Operations[446], in, new(struct{}))
+	return err
+}
+
 // GetRole calls the operation of that name.
 func (c *Client) GetRole(ctx context.Context, in *GetRoleRequest) (*GetRoleResponse, error) {
-	return call(ctx, c, &Operations[442], in, new(GetRoleResponse))
+	return call(ctx, c, &Operations[447], in, new(GetRoleResponse))
+}
+
+// GetRolePolicy calls the operation of that name.
+func (c *Client) GetRolePolicy(ctx context.Context, in *GetRolePolicyRequest) (*GetRolePolicyResponse, error) {
+	return call(ctx, c, &Operations[448], in, new(GetRolePolicyResponse))
+}
+
+// ListAttachedRolePolicies calls the operation of that name.
+func (c *Client) ListAttachedRolePolicies(ctx context.Context, in *ListAttachedRolePoliciesRequest) (*ListAttachedRolePoliciesResponse, error) {
+	return call(ctx, c, &Operations[449], in, new(ListAttachedRolePoliciesResponse))
+}
+
+// ListRolePolicies calls the operation of that name.
+func (c *Client) ListRolePolicies(ctx context.Context, in *ListRolePoliciesRequest) (*ListRolePoliciesResponse, error) {
+	return call(ctx, c, &Operations[450], in, new(ListRolePoliciesResponse))
+}
+
+// ListRoles calls the operation of that name.
+func (c *Client) ListRoles(ctx context.Context, in *ListRolesRequest) (*ListRolesResponse, error) {
+	return call(ctx, c, &Operations[451], in, new(ListRolesResponse))
+}
+
+// PutRolePolicy calls the operation of that name.
+func (c *Client) PutRolePolicy(ctx context.Context, in *PutRolePolicyRequest) error {
+	_, err := call(ctx, c, &Operations[452], in, new(struct{}))
+	return err
 }
 
 // SimulatePrincipalPolicy calls the operation of that name.
 func (c *Client) SimulatePrincipalPolicy(ctx context.Context, in *SimulatePrincipalPolicyRequest) (*SimulatePolicyResponse, error) {
-	return call(ctx, c, &Operations[443], in, new(SimulatePolicyResponse))
+	return call(ctx, c, &Operations[453], in, new(SimulatePolicyResponse))
+}
+
+// UpdateAssumeRolePolicy calls the operation of that name.
+func (c *Client) UpdateAssumeRolePolicy(ctx context.Context, in *UpdateAssumeRolePolicyRequest) error {
+	_, err := call(ctx, c, &Operations[454], in, new(struct{}))
+	return err
 }
 
 // CreateQueue calls the operation of that name.
 func (c *Client) CreateQueue(ctx context.Context, in *CreateQueueRequest) (*CreateQueueResult, error) {
-	return call(ctx, c, &Operations[444], in, new(CreateQueueResult))
+	return call(ctx, c, &Operations[455], in, new(CreateQueueResult))
 }
 
 // DeleteMessage calls the operation of that name.
 func (c *Client) DeleteMessage(ctx context.Context, in *DeleteMessageRequest) error {
-	_, err := call(ctx, c, &Operations[445], in, new(struct{}))
+	_, err := call(ctx, c, &Operations[456], in, new(struct{}))
 	return err
 }
 
 // DeleteQueue calls the operation of that name.
 func (c *Client) DeleteQueue(ctx context.Context, in *DeleteQueueRequest) error {
-	_, err := call(ctx, c, &Operations[446], in, new(struct{}))
+	_, err := call(ctx, c, &Operations[457], in, new(struct{}))
 	return err
 }
 
 // GetQueueAttributes calls the operation of that name.
 func (c *Client) GetQueueAttributes(ctx context.Context, in *GetQueueAttributesRequest) (*GetQueueAttributesResult, error) {
-	return call(ctx, c, &Operations[447], in, new(GetQueueAttributesResult))
+	return call(ctx, c, &Operations[458], in, new(GetQueueAttributesResult))
 }
 
 // GetQueueUrl calls the operation of that name.
 func (c *Client) GetQueueUrl(ctx context.Context, in *GetQueueUrlRequest) (*GetQueueUrlResult, error) {
-	return call(ctx, c, &Operations[448], in, new(GetQueueUrlResult))
+	return call(ctx, c, &Operations[459], in, new(GetQueueUrlResult))
 }
 
 // ListQueues calls the operation of that name.
 func (c *Client) ListQueues(ctx context.Context, in *ListQueuesRequest) (*ListQueuesResult, error) {
-	return call(ctx, c, &Operations[449], in, new(ListQueuesResult))
+	return call(ctx, c, &Operations[460], in, new(ListQueuesResult))
 }
 
 // ReceiveMessage calls the operation of that name.
 func (c *Client) ReceiveMessage(ctx context.Context, in *ReceiveMessageRequest) (*ReceiveMessageResult, error) {
-	return call(ctx, c, &Operations[450], in, new(ReceiveMessageResult))
+	return call(ctx, c, &Operations[461], in, new(ReceiveMessageResult))
 }
 
 // SendMessage calls the operation of that name.
 func (c *Client) SendMessage(ctx context.Context, in *SendMessageRequest) (*SendMessageResult, error) {
-	return call(ctx, c, &Operations[451], in, new(SendMessageResult))
+	return call(ctx, c, &Operations[462], in, new(SendMessageResult))
 }
 
 // CreateFunction calls the operation of that name.
 func (c *Client) CreateFunction(ctx context.Context, in *CreateFunctionRequest) (*FunctionConfiguration, error) {
-	return call(ctx, c, &Operations[452], in, new(FunctionConfiguration))
+	return call(ctx, c, &Operations[463], in, new(FunctionConfiguration))
 }
 
 // DeleteFunction calls the operation of that name.
 func (c *Client) DeleteFunction(ctx context.Context, in *DeleteFunctionRequest) (*DeleteFunctionResponse, error) {
-	return call(ctx, c, &Operations[453], in, new(DeleteFunctionResponse))
+	return call(ctx, c, &Operations[464], in, new(DeleteFunctionResponse))
 }
 
 // GetFunction calls the operation of that name.
 func (c *Client) GetFunction(ctx context.Context, in *GetFunctionRequest) (*GetFunctionResponse, error) {
-	return call(ctx, c, &Operations[454], in, new(GetFunctionResponse))
+	return call(ctx, c, &Operations[465], in, new(GetFunctionResponse))
 }
 
 // GetFunctionConfiguration calls the operation of that name.
 func (c *Client) GetFunctionConfiguration(ctx context.Context, in *GetFunctionConfigurationRequest) (*FunctionConfiguration, error) {
-	return call(ctx, c, &Operations[455], in, new(FunctionConfiguration))
+	return call(ctx, c, &Operations[466], in, new(FunctionConfiguration))
 }
 
 // Invoke calls the operation of that name.
 func (c *Client) Invoke(ctx context.Context, in *InvocationRequest) (*InvocationResponse, error) {
-	return call(ctx, c, &Operations[456], in, new(InvocationResponse))
+	return call(ctx, c, &Operations[467], in, new(InvocationResponse))
 }
 
 // ListFunctions calls the operation of that name.
 func (c *Client) ListFunctions(ctx context.Context, in *ListFunctionsRequest) (*ListFunctionsResponse, error) {
-	return call(ctx, c, &Operations[457], in, new(ListFunctionsResponse))
+	return call(ctx, c, &Operations[468], in, new(ListFunctionsResponse))
 }
 
 // UpdateFunctionCode calls the operation of that name.
 func (c *Client) UpdateFunctionCode(ctx context.Context, in *UpdateFunctionCodeRequest) (*FunctionConfiguration, error) {
-	return call(ctx, c, &Operations[458], in, new(FunctionConfiguration))
+	return call(ctx, c, &Operations[469], in, new(FunctionConfiguration))
 }
 
 // UpdateFunctionConfiguration calls the operation of that name.
 func (c *Client) UpdateFunctionConfiguration(ctx context.Context, in *UpdateFunctionConfigurationRequest) (*FunctionConfiguration, error) {
-	return call(ctx, c, &Operations[459], in, new(FunctionConfiguration))
+	return call(ctx, c, &Operations[470], in, new(FunctionConfiguration))
 }

@@ -2214,14 +2214,69 @@ type GetCallerIdentityServer interface {
 	GetCallerIdentity(context.Context, *GetCallerIdentityRequest) (*GetCallerIdentityResponse, error)
 }
 
+// AttachRolePolicyServer serves AttachRolePolicy.
+type AttachRolePolicyServer interface {
+	AttachRolePolicy(context.Context, *AttachRolePolicyRequest) error
+}
+
+// CreateRoleServer serves CreateRole.
+type CreateRoleServer interface {
+	CreateRole(context.Context, *CreateRoleRequest) (*CreateRoleResponse, error)
+}
+
+// DeleteRoleServer serves DeleteRole.
+type DeleteRoleServer interface {
+	DeleteRole(context.Context, *DeleteRoleRequest) error
+}
+
+// DeleteRolePolicyServer serves DeleteRolePolicy.
+type DeleteRolePolicyServer interface {
+	DeleteRolePolicy(context.Context, *DeleteRolePolicyRequest) error
+}
+
+// DetachRolePolicyServer serves DetachRolePolicy.
+type DetachRolePolicyServer interface {
+	DetachRolePolicy(context.Context, *DetachRolePolicyRequest) error
+}
+
 // GetRoleServer serves GetRole.
 type GetRoleServer interface {
 	GetRole(context.Context, *GetRoleRequest) (*GetRoleResponse, error)
 }
 
+// GetRolePolicyServer serves GetRolePolicy.
+type GetRolePolicyServer interface {
+	GetRolePolicy(context.Context, *GetRolePolicyRequest) (*GetRolePolicyResponse, error)
+}
+
+// ListAttachedRolePoliciesServer serves ListAttachedRolePolicies.
+type ListAttachedRolePoliciesServer interface {
+	ListAttachedRolePolicies(context.Context, *ListAttachedRolePoliciesRequest) (*ListAttachedRolePoliciesResponse, error)
+}
+
+// ListRolePoliciesServer serves ListRolePolicies.
+type ListRolePoliciesServer interface {
+	ListRolePolicies(context.Context, *ListRolePoliciesRequest) (*ListRolePoliciesResponse, error)
+}
+
+// ListRolesServer serves ListRoles.
+type ListRolesServer interface {
+	ListRoles(context.Context, *ListRolesRequest) (*ListRolesResponse, error)
+}
+
+// PutRolePolicyServer serves PutRolePolicy.
+type PutRolePolicyServer interface {
+	PutRolePolicy(context.Context, *PutRolePolicyRequest) error
+}
+
 // SimulatePrincipalPolicyServer serves SimulatePrincipalPolicy.
 type SimulatePrincipalPolicyServer interface {
 	SimulatePrincipalPolicy(context.Context, *SimulatePrincipalPolicyRequest) (*SimulatePolicyResponse, error)
+}
+
+// UpdateAssumeRolePolicyServer serves UpdateAssumeRolePolicy.
+type UpdateAssumeRolePolicyServer interface {
+	UpdateAssumeRolePolicy(context.Context, *UpdateAssumeRolePolicyRequest) error
 }
 
 // CreateQueueServer serves CreateQueue.

@@ -520,9 +520,19 @@ type AttachClusterNodeVolumeResponse struct {
 	VolumeId   *string `json:"VolumeId,omitempty"`
 }
 
+type AttachRolePolicyRequest struct {
+	PolicyArn *string `json:"PolicyArn,omitempty"`
+	RoleName  *string `json:"RoleName,omitempty"`
+}
+
 type AttachedPermissionsBoundary struct {
 	PermissionsBoundaryArn  *string `json:"PermissionsBoundaryArn,omitempty"`
 	PermissionsBoundaryType *string `json:"PermissionsBoundaryType,omitempty"`
+}
+
+type AttachedPolicy struct {
+	PolicyArn  *string `json:"PolicyArn,omitempty"`
+	PolicyName *string `json:"PolicyName,omitempty"`
 }
 
 type AuthorizedUrl struct {
@@ -2688,6 +2698,20 @@ type CreateQueueRequest struct {
 
 type CreateQueueResult struct {
 	QueueUrl *string `json:"QueueUrl,omitempty"`
+}
+
+type CreateRoleRequest struct {
+	AssumeRolePolicyDocument *string  `json:"AssumeRolePolicyDocument,omitempty"`
+	Description              *string  `json:"Description,omitempty"`
+	MaxSessionDuration       *int32   `json:"MaxSessionDuration,omitempty"`
+	Path                     *string  `json:"Path,omitempty"`
+	PermissionsBoundary      *string  `json:"PermissionsBoundary,omitempty"`
+	RoleName                 *string  `json:"RoleName,omitempty"`
+	Tags                     []IAMTag `json:"Tags,omitempty"`
+}
+
+type CreateRoleResponse struct {
+	Role *Role `json:"Role,omitempty"`
 }
 
 type CreateSpaceRequest struct {

@@ -472,6 +472,15 @@ type DeleteRecordRequest struct {
 	TargetStores                  []string `json:"-"`
 }
 
+type DeleteRolePolicyRequest struct {
+	PolicyName *string `json:"PolicyName,omitempty"`
+	RoleName   *string `json:"RoleName,omitempty"`
+}
+
+type DeleteRoleRequest struct {
+	RoleName *string `json:"RoleName,omitempty"`
+}
+
 type DeleteSpaceRequest struct {
 	DomainId  *string `json:"DomainId,omitempty"`
 	SpaceName *string `json:"SpaceName,omitempty"`
@@ -2240,6 +2249,11 @@ type DetachClusterNodeVolumeResponse struct {
 	VolumeId   *string `json:"VolumeId,omitempty"`
 }
 
+type DetachRolePolicyRequest struct {
+	PolicyArn *string `json:"PolicyArn,omitempty"`
+	RoleName  *string `json:"RoleName,omitempty"`
+}
+
 type Device struct {
 	Description  *string `json:"Description,omitempty"`
 	DeviceName   *string `json:"DeviceName,omitempty"`
@@ -3131,6 +3145,17 @@ type GetRecordRequest struct {
 type GetRecordResponse struct {
 	ExpiresAt *string        `json:"ExpiresAt,omitempty"`
 	Record    []FeatureValue `json:"Record,omitempty"`
+}
+
+type GetRolePolicyRequest struct {
+	PolicyName *string `json:"PolicyName,omitempty"`
+	RoleName   *string `json:"RoleName,omitempty"`
+}
+
+type GetRolePolicyResponse struct {
+	PolicyDocument *string `json:"PolicyDocument,omitempty"`
+	PolicyName     *string `json:"PolicyName,omitempty"`
+	RoleName       *string `json:"RoleName,omitempty"`
 }
 
 type GetRoleRequest struct {

@@ -852,6 +852,19 @@ type ListAssociationsResponse struct {
 	NextToken            *string              `json:"NextToken,omitempty"`
 }
 
+type ListAttachedRolePoliciesRequest struct {
+	Marker     *string `json:"Marker,omitempty"`
+	MaxItems   *int32  `json:"MaxItems,omitempty"`
+	PathPrefix *string `json:"PathPrefix,omitempty"`
+	RoleName   *string `json:"RoleName,omitempty"`
+}
+
+type ListAttachedRolePoliciesResponse struct {
+	AttachedPolicies []AttachedPolicy `json:"AttachedPolicies,omitempty"`
+	IsTruncated      *bool            `json:"IsTruncated,omitempty"`
+	Marker           *string          `json:"Marker,omitempty"`
+}
+
 type ListAutoMLJobsRequest struct {
 	CreationTimeAfter      *Time   `json:"CreationTimeAfter,omitempty"`
 	CreationTimeBefore     *Time   `json:"CreationTimeBefore,omitempty"`
@@ -1993,6 +2006,30 @@ type ListResourceCatalogsRequest struct {
 type ListResourceCatalogsResponse struct {
 	NextToken        *string           `json:"NextToken,omitempty"`
 	ResourceCatalogs []ResourceCatalog `json:"ResourceCatalogs,omitempty"`
+}
+
+type ListRolePoliciesRequest struct {
+	Marker   *string `json:"Marker,omitempty"`
+	MaxItems *int32  `json:"MaxItems,omitempty"`
+	RoleName *string `json:"RoleName,omitempty"`
+}
+
+type ListRolePoliciesResponse struct {
+	IsTruncated *bool    `json:"IsTruncated,omitempty"`
+	Marker      *string  `json:"Marker,omitempty"`
+	PolicyNames []string `json:"PolicyNames,omitzero"`
+}
+
+type ListRolesRequest struct {
+	Marker     *string `json:"Marker,omitempty"`
+	MaxItems   *int32  `json:"MaxItems,omitempty"`
+	PathPrefix *string `json:"PathPrefix,omitempty"`
+}
+
+type ListRolesResponse struct {
+	IsTruncated *bool   `json:"IsTruncated,omitempty"`
+	Marker      *string `json:"Marker,omitempty"`
+	Roles       []Role  `json:"Roles,omitzero"`
 }
 
 type ListSpacesRequest struct {

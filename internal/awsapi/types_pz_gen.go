@@ -562,6 +562,12 @@ type PutRecordRequest struct {
 	TtlDuration      *FeatureStoreTtlDuration `json:"TtlDuration,omitempty"`
 }
 
+type PutRolePolicyRequest struct {
+	PolicyDocument *string `json:"PolicyDocument,omitempty"`
+	PolicyName     *string `json:"PolicyName,omitempty"`
+	RoleName       *string `json:"RoleName,omitempty"`
+}
+
 type QualityCheckStepMetadata struct {
 	BaselineUsedForDriftCheckConstraints *string `json:"BaselineUsedForDriftCheckConstraints,omitempty"`
 	BaselineUsedForDriftCheckStatistics  *string `json:"BaselineUsedForDriftCheckStatistics,omitempty"`
@@ -2258,6 +2264,11 @@ type UpdateArtifactRequest struct {
 
 type UpdateArtifactResponse struct {
 	ArtifactArn *string `json:"ArtifactArn,omitempty"`
+}
+
+type UpdateAssumeRolePolicyRequest struct {
+	PolicyDocument *string `json:"PolicyDocument,omitempty"`
+	RoleName       *string `json:"RoleName,omitempty"`
 }
 
 type UpdateClusterExtensionRequest struct {

@@ -17,7 +17,7 @@ var tree embed.FS
 // ServerModule is what `python -m` starts to serve a model; its argument is the image family.
 const ServerModule = "mobula_serving"
 
-// XGBoostModule is what `python -m` starts to train as the XGBoost image does without a script.
+// XGBoostModule is what `python -m` starts to train as the XGBoost image does without a script; its argument is the image's tag.
 const XGBoostModule = "mobula_training.xgboost_algorithm"
 
 // Install writes the tree into a folder of its own below root, unless it is there, and returns that folder, which is for PYTHONPATH.

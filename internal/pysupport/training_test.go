@@ -27,15 +27,18 @@ func TestXGBoostAlgorithm(t *testing.T) {
 	}
 	const good = `{"num_round":"5","max_depth":"3","objective":"reg:squarederror","eval_metric":"rmse,mae"}`
 	for name, c := range map[string]struct {
-		parameters, kind, data string
-		log, failure           string
+		tag, parameters, kind, data string
+		log, failure                string
+		reads                       string // Python that reads the model from the file m
 	}{
-		"good":      {good, "text/csv", csv.String(), "[4]#011train-rmse:", ""},
-		"no rounds": {`{}`, "text/csv", csv.String(), "", "num_round is required"},
-		"text":      {good, "text/csv", "1,a\n", "", "Channel train is not CSV of numbers"},
-		"kind":      {good, "image/png", csv.String(), "", "image/png is not served"},
-		"objective": {`{"num_round":"5","objective":"none:such"}`, "text/csv", csv.String(), "", "none:such"},
-		"no data":   {good, "text/csv", "", "", "Channel train has no data"},
+		"good":      {"1.7-1", good, "text/csv", csv.String(), "[4]#011train-rmse:", "", "import xgboost; b = xgboost.Booster(); b.load_model(m)"},
+		"pickled":   {"1.2-2", good, "text/csv", csv.String(), "", "", "import pickle; b = pickle.load(open(m, 'rb'))"},
+		"since 1.3": {"1.3-1", good, "text/csv", csv.String(), "", "", "import xgboost; b = xgboost.Booster(); b.load_model(m)"},
+		"no rounds": {"1.7-1", `{}`, "text/csv", csv.String(), "", "num_round is required", ""},
+		"text":      {"1.7-1", good, "text/csv", "1,a\n", "", "Channel train is not CSV of numbers", ""},
+		"kind":      {"1.7-1", good, "image/png", csv.String(), "", "image/png is not served", ""},
+		"objective": {"1.7-1", `{"num_round":"5","objective":"none:such"}`, "text/csv", csv.String(), "", "none:such", ""},
+		"no data":   {"1.7-1", good, "text/csv", "", "", "Channel train has no data", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -53,15 +56,16 @@ func TestXGBoostAlgorithm(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			cmd := exec.Command(python, "-m", pysupport.XGBoostModule)
+			cmd := exec.Command(python, "-m", pysupport.XGBoostModule, c.tag)
 			cmd.Env = append(os.Environ(), "MOBULA_ML_DIR="+ml, "PYTHONPATH="+tree, "SM_NUM_CPUS=1")
 			out, err := cmd.CombinedOutput()
 			if !strings.Contains(string(out), c.log) || (err == nil) != (c.failure == "") {
 				t.Errorf("%v: %s", err, out)
 			}
 			if c.failure == "" {
-				if info, err := os.Stat(filepath.Join(ml, "model", "xgboost-model")); err != nil || info.Size() == 0 {
-					t.Errorf("the model: %v", err)
+				look := exec.Command(python, "-c", "import sys; m = sys.argv[1]; "+c.reads+"; assert len(b.get_dump()) == 5", filepath.Join(ml, "model", "xgboost-model"))
+				if out, err := look.CombinedOutput(); err != nil {
+					t.Errorf("the model: %v: %s", err, out)
 				}
 				return
 			}

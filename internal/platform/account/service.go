@@ -2,41 +2,23 @@ package account
 
 import (
 	"context"
-	"regexp"
-	"strings"
-	"time"
 
 	"github.com/mobula-ml/mobula/internal/awsapi"
 	"github.com/mobula-ml/mobula/internal/identity"
 	"github.com/mobula-ml/mobula/internal/store"
+	"github.com/mobula-ml/mobula/internal/world"
 )
 
 // Service serves the operations of the room.
-type Service struct{ DB *store.DB }
+type Service struct {
+	DB    *store.DB
+	World world.World
+}
 
 // GetCallerIdentity says who the caller is: a session of a role, as the SDK needs it to find its execution role.
 func (s *Service) GetCallerIdentity(ctx context.Context, _ *awsapi.GetCallerIdentityRequest) (*awsapi.GetCallerIdentityResponse, error) {
 	p := identity.From(ctx)
 	return &awsapi.GetCallerIdentityResponse{Account: &p.Account, Arn: new(p.CallerARN()), UserId: new("AROAMOBULA:" + p.SessionName)}, nil
-}
-
-var roleName = regexp.MustCompile(`^[\w+=,.@-]{1,64}$`)
-
-// GetRole shows the role of a name. The caller's own has the path it is known by.
-func (s *Service) GetRole(ctx context.Context, in *awsapi.GetRoleRequest) (*awsapi.GetRoleResponse, error) {
-	p := identity.From(ctx)
-	name := awsapi.Val(in.RoleName)
-	if !roleName.MatchString(name) {
-		return nil, &awsapi.Error{Code: "ValidationError", Status: 400, Message: "The specified value for roleName is invalid. It must contain only alphanumeric characters and the following: +=,.@_-"}
-	}
-	path := "/"
-	if name == p.RoleName() {
-		_, full, _ := strings.Cut(p.RoleARN, ":role")
-		path = strings.TrimSuffix(full, name)
-	}
-	return &awsapi.GetRoleResponse{Role: &awsapi.Role{Path: &path, RoleName: &name, RoleId: new("AROAMOBULA"),
-		Arn: new("arn:aws:iam::" + p.Account + ":role" + path + name), CreateDate: awsapi.Stamp(time.Unix(0, 0).UTC()),
-		AssumeRolePolicyDocument: new(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"sagemaker.amazonaws.com"},"Action":"sts:AssumeRole"}]}`)}}, nil
 }
 
 func exists(tx *store.Tx, arn string) error {

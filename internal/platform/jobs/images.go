@@ -95,7 +95,7 @@ func (s *Service) scriptOf(in *awsapi.CreateTrainingJobRequest) (program, error)
 		return program{command: []string{"mobula", builtin.Command, builtin.TrainCommand}}, nil
 	}
 	if i.xgboost != "" { // another version than the one that is built in
-		return program{[]string{"python3", "-m", pysupport.XGBoostModule}, i.runtime}, nil
+		return program{[]string{"python3", "-m", pysupport.XGBoostModule, i.xgboost}, i.runtime}, nil
 	}
 	return program{}, awsapi.Validation("hyperParameters must have 'sagemaker_program': image '%s' runs a script, and has no algorithm of its own here.", i.uri)
 }

@@ -294,12 +294,13 @@ func TestBind(t *testing.T) {
 
 func TestParseDuration(t *testing.T) {
 	t.Parallel()
-	for in, want := range map[string]time.Duration{"PT12H": 12 * time.Hour, "p30d": 30 * 24 * time.Hour, "P1DT2H30M": 26*time.Hour + 30*time.Minute, "PT1H": time.Hour, "P1W": 7 * 24 * time.Hour} {
+	for in, want := range map[string]time.Duration{"PT12H": 12 * time.Hour, "p30d": 30 * 24 * time.Hour, "P1DT2H30M": 26*time.Hour + 30*time.Minute, "PT1H": time.Hour, "P1W": 7 * 24 * time.Hour,
+		"30d": 30 * 24 * time.Hour, "T12H": 12 * time.Hour} {
 		if got, err := parseDuration(in); err != nil || got != want {
 			t.Errorf("%s: %v, %v", in, got, err)
 		}
 	}
-	for _, in := range []string{"", "P", "PT", "12H", "PT12", "P99999999999999999999D", "P2147483647Y"} {
+	for _, in := range []string{"", "P", "PT", "T", "12H", "PT12", "P99999999999999999999D", "P2147483647Y"} {
 		if got, err := parseDuration(in); err == nil {
 			t.Errorf("%s: %v, want an error", in, got)
 		}

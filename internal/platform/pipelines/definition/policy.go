@@ -42,8 +42,8 @@ func (p *parser) cache(s *Step, raw *rawCache) {
 	s.Cache.ExpireAfter = d
 }
 
-// iso8601 is a duration such as P30D, PT12H or P1DT2H30M; the SDK's documentation writes lower-case letters too.
-var iso8601 = regexp.MustCompile(`^P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?$`)
+// iso8601 is a duration such as P30D, PT12H or P1DT2H30M. AWS's examples leave out the P and write lower-case letters: 30d, T12H.
+var iso8601 = regexp.MustCompile(`^P?(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?$`)
 
 // units of the groups of iso8601: a year is 365 days and a month 30.
 var units = []time.Duration{365 * 24 * time.Hour, 30 * 24 * time.Hour, 7 * 24 * time.Hour, 24 * time.Hour, time.Hour, time.Minute, time.Second}

@@ -1,6 +1,11 @@
-"""The XGBoost image without a script: trains on the channels train and validation with the hyper-parameters of the job."""
+"""The XGBoost image without a script: trains on the channels train and validation with the hyper-parameters of the job.
+
+    python -m mobula_training.xgboost_algorithm TAG      TAG is the image's, such as 1.0-1
+"""
 import json
 import os
+import pickle
+import re
 import sys
 
 ML = os.environ.get("MOBULA_ML_DIR", "/opt/ml")
@@ -75,7 +80,21 @@ def matrix(channel, declared, weights):
     raise Mistake("Channel %s: content type %s is not served; text/csv, text/libsvm and application/x-parquet are" % (channel, declared.get("ContentType")))
 
 
-def train():
+def pickles(tag):
+    """Says whether an image leaves its model as a pickle: those before 1.3 did, and what reads their models expects one."""
+    version = re.match(r"(\d+)\.(\d+)", tag)
+    return bool(version) and (int(version.group(1)), int(version.group(2))) < (1, 3)
+
+
+def save(booster, path, tag):
+    if not pickles(tag):
+        booster.save_model(path)
+        return
+    with open(path, "wb") as f:
+        pickle.dump(booster, f)
+
+
+def train(tag):
     import xgboost
 
     parameters, channels = config("hyperparameters.json"), config("inputdataconfig.json")
@@ -114,12 +133,12 @@ def train():
         raise Mistake(str(e).split("Stack trace")[0].strip())
     folder = os.path.join(ML, "model")
     os.makedirs(folder, exist_ok=True)
-    booster.save_model(os.path.join(folder, MODEL))
+    save(booster, os.path.join(folder, MODEL), tag)
 
 
-def main():
+def main(tag):
     try:
-        train()
+        train(tag)
     except Mistake as e:
         print("ERROR: %s" % e, file=sys.stderr)
         os.makedirs(os.path.join(ML, "output"), exist_ok=True)
@@ -130,4 +149,4 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1]))
