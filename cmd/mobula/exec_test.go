@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/mobula-ml/mobula/internal/builtin"
+	"github.com/mobula-ml/mobula/internal/pyenv"
 	"github.com/mobula-ml/mobula/internal/runner"
 	"github.com/mobula-ml/mobula/internal/server"
 )
@@ -199,11 +200,15 @@ func TestJobsNeedNoChangeEither(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	cache, table := worldWithBoto3(t)
 	for _, kind := range []string{runner.Namespace, runner.Plain} {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
-			o := newOutside(t)
-			out, code := runMobula(t, userEnvironment(t, o.URL, o.certificate), "exec", "--data", t.TempDir(), "--runner", kind, "--", "python", script)
+			o, data := newOutside(t), t.TempDir()
+			if err := os.WriteFile(filepath.Join(data, "runtimes.toml"), []byte(table), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			out, code := runMobula(t, userEnvironment(t, o.URL, o.certificate), "exec", "--data", data, "--cache", cache, "--runner", kind, "--", "python", script)
 			want := "arn:aws:sts::123456789012:assumed-role/a-role/SageMaker\nInProgress\nhello from example.com\nnowhere.test cannot be reached\n" +
 				"the machine's credentials cannot be reached\n"
 			if code != 0 || out != want {
@@ -214,6 +219,36 @@ func TestJobsNeedNoChangeEither(t *testing.T) {
 			}
 		})
 	}
+}
+
+// worldWithBoto3 builds the Python world of the image with-boto3, since the servers of the test have no way to an index, and returns its cache and
+// the table that names it.
+func worldWithBoto3(t *testing.T) (cache, table string) {
+	t.Helper()
+	version, err := exec.Command(python(t), "-c", `import sys; print("%d.%d" % sys.version_info[:2])`).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if cache, err = filepath.Abs("../../.cache/test-worlds"); err != nil {
+		t.Fatal(err)
+	}
+	table = "[[runtime]]\nname = \"with-boto3\"\nimage = \"with-boto3:1\"\npython = \"" + strings.TrimSpace(string(version)) + "\"\nas_of = \"2025-01-31\"\npackages = [\"boto3\"]\n"
+	path := filepath.Join(t.TempDir(), "runtimes.toml")
+	if err := os.WriteFile(path, []byte(table), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	m, err := pyenv.Open(pyenv.Options{Dir: cache, Table: path, UV: filepath.Join(filepath.Dir(python(t)), "uv")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, ok := m.Find("with-boto3:1")
+	if !ok {
+		t.Fatal("the image has no runtime")
+	}
+	if _, err := m.Build(t.Context(), r, func(string) {}); err != nil {
+		t.Fatal(err)
+	}
+	return cache, table
 }
 
 func TestExecUsesTheServerThatRuns(t *testing.T) {

@@ -9,7 +9,7 @@ if __name__ == "__main__" and "PROCESSING_JOB_NAME" not in os.environ:
     s3.upload_file(__file__, "code", "job/job.py")
     sm.create_processing_job(
         ProcessingJobName="outside", RoleArn="arn:aws:iam::123456789012:role/a-role",
-        AppSpecification={"ImageUri": "mobula/go:1", "ContainerEntrypoint": [os.path.realpath(sys.prefix) + "/bin/python", "/opt/ml/processing/code/job.py"]},
+        AppSpecification={"ImageUri": "with-boto3:1", "ContainerEntrypoint": ["python3", "/opt/ml/processing/code/job.py"]},
         ProcessingInputs=[{"InputName": "code", "S3Input": {"S3Uri": "s3://code/job/", "LocalPath": "/opt/ml/processing/code", "S3DataType": "S3Prefix", "S3InputMode": "File"}}],
         ProcessingResources={"ClusterConfig": {"InstanceCount": 1, "InstanceType": "ml.m5.xlarge", "VolumeSizeInGB": 1}})
     while (job := sm.describe_processing_job(ProcessingJobName="outside"))["ProcessingJobStatus"] not in ("Completed", "Failed", "Stopped"):
