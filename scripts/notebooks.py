@@ -60,7 +60,8 @@ def jobs_since(began):
                         phases[transition["Status"]] = phases.get(transition["Status"], 0) + seconds(transition)
                 elif "ProcessingStartTime" in job:
                     phases["Starting"] = (job["ProcessingStartTime"] - job["CreationTime"]).total_seconds()
-                    phases["Training"] = (job["ProcessingEndTime"] - job["ProcessingStartTime"]).total_seconds()
+                    if "ProcessingEndTime" in job:  # a notebook need not wait for what it starts
+                        phases["Training"] = (job["ProcessingEndTime"] - job["ProcessingStartTime"]).total_seconds()
                 yield kind, summary[field], job.get("ProcessingJobStatus", job.get("TrainingJobStatus")), phases
 
 
