@@ -17,7 +17,7 @@ const maxLineage = 200
 
 // lineage prints where the model comes from and where it went, as a table, by walking the associations back from its package.
 func (d *show) lineage(ctx context.Context) error {
-	d.printf("\nlineage of the model: where it comes from, and where it went\n  %-44s %-15s %s", "from", "by", "to")
+	d.printf("\nlineage of the model: where it comes from, and where it went\n  %-50s %-15s %s", "from", "by", "to")
 	starts, err := d.entitiesOf(ctx, d.report.ModelPackageARN)
 	if err != nil {
 		return err
@@ -38,7 +38,7 @@ func (d *show) lineage(ctx context.Context) error {
 				return err
 			}
 			for _, a := range list.AssociationSummaries {
-				d.printf("  %-44s %-15s %s", d.short(ctx, a.SourceType, a.SourceName, a.SourceArn), awsapi.Val(a.AssociationType),
+				d.printf("  %-50s %-15s %s", d.short(ctx, a.SourceType, a.SourceName, a.SourceArn), awsapi.Val(a.AssociationType),
 					d.short(ctx, a.DestinationType, a.DestinationName, a.DestinationArn))
 				queue = append(queue, *next(a))
 				rows++
