@@ -284,8 +284,10 @@ packages = ["six"]
 	for image, want := range map[string]string{
 		"123.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.0-1-cpu-py3":  "scikit-learn-1.0 3.8",
 		"123.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:0.23-1-cpu-py3": "scikit-learn-0.23 3.7",
-		"sagemaker-xgboost:1.7-1": "xgboost-1.7 3.9",
-		"sagemaker-xgboost:3.0-5": "xgboost-3.0 3.10",
+		"sagemaker-xgboost:1.7-1":          "xgboost-1.7 3.9",
+		"sagemaker-xgboost:1.0-1-cpu-py3":  "xgboost-1.0 3.8",
+		"sagemaker-xgboost:0.90-2-cpu-py3": "xgboost-0.90 3.8",
+		"sagemaker-xgboost:3.0-5":          "xgboost-3.0 3.10",
 		"763104351884.dkr.ecr.us-east-1.amazonaws.com/pytorch-training:2.1.0-cpu-py310-ubuntu20.04": "pytorch-2.1-python-3.10 3.10",
 		"python:3.12-slim":   "python-3.12 3.12",
 		"example/my-image:1": "mine 3.11",

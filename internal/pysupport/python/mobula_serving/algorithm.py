@@ -25,7 +25,8 @@ class Algorithm(object):
         if os.environ.get("SAGEMAKER_INFERENCE_ENSEMBLE", "true") != "true":
             paths = paths[:1]
         self.boosters = [load(path) for path in paths]
-        self.objective = json.loads(self.boosters[0].save_config())["learner"]["objective"]["name"]
+        # XGBoost 0.90 does not tell a model's objective.
+        self.objective = json.loads(self.boosters[0].save_config())["learner"]["objective"]["name"] if hasattr(self.boosters[0], "save_config") else ""
 
     def execution_parameters(self):
         parameters = {"MaxConcurrentTransforms": settings.workers(), "BatchStrategy": "MULTI_RECORD", "MaxPayloadInMB": 6}
@@ -91,8 +92,10 @@ def load(path):
 def predict(booster, data):
     """Predicts with the trees up to the best iteration, which early stopping leaves."""
     best = booster.attr("best_iteration")
-    if best is None or not hasattr(booster, "num_boosted_rounds"):
+    if best is None:
         return booster.predict(data, validate_features=False)
+    if not hasattr(booster, "num_boosted_rounds"):  # before 1.4 trees were counted, and 0 were all of them
+        return booster.predict(data, validate_features=False, ntree_limit=getattr(booster, "best_ntree_limit", 0))
     return booster.predict(data, validate_features=False, iteration_range=(0, int(best) + 1))
 
 

@@ -94,6 +94,24 @@ def save(booster, path, tag):
         pickle.dump(booster, f)
 
 
+def log_of_rounds():
+    """Makes a callback that writes a round as the image does, where a tab arrives in the log as #011."""
+    import xgboost
+
+    def write(number, pairs):
+        print("[%d]#011%s" % (number, "#011".join("%s:%.5f" % pair for pair in pairs)), flush=True)
+
+    if not hasattr(xgboost.callback, "TrainingCallback"):  # before 1.3 a callback was a function
+        return lambda env: write(env.iteration, env.evaluation_result_list)
+
+    class Log(xgboost.callback.TrainingCallback):
+        def after_iteration(self, model, epoch, evals_log):
+            write(epoch, [("%s-%s" % (name, metric), values[-1]) for name, metrics in evals_log.items() for metric, values in metrics.items()])
+            return False
+
+    return Log()
+
+
 def train(tag):
     import xgboost
 
@@ -119,16 +137,8 @@ def train(tag):
         own["eval_metric"] = [m.strip() for m in parameters["eval_metric"].split(",")]
     evals = [(m, name) for name, m in data.items()]
 
-    class Log(xgboost.callback.TrainingCallback):
-        """Writes a round as the image does, where a tab arrives in the log as #011."""
-
-        def after_iteration(self, model, epoch, evals_log):
-            pairs = ["%s-%s:%.5f" % (name, metric, values[-1]) for name, metrics in evals_log.items() for metric, values in metrics.items()]
-            print("[%d]#011%s" % (epoch, "#011".join(pairs)), flush=True)
-            return False
-
     try:
-        booster = xgboost.train(own, data["train"], num_boost_round=rounds, evals=evals, early_stopping_rounds=stopping, verbose_eval=False, callbacks=[Log()])
+        booster = xgboost.train(own, data["train"], num_boost_round=rounds, evals=evals, early_stopping_rounds=stopping, verbose_eval=False, callbacks=[log_of_rounds()])
     except xgboost.core.XGBoostError as e:
         raise Mistake(str(e).split("Stack trace")[0].strip())
     folder = os.path.join(ML, "model")
