@@ -24,6 +24,7 @@ import (
 	"github.com/mobula-ml/mobula/internal/builtin"
 	"github.com/mobula-ml/mobula/internal/pyenv"
 	"github.com/mobula-ml/mobula/internal/runner"
+	"github.com/mobula-ml/mobula/internal/scriptmode"
 	"github.com/mobula-ml/mobula/internal/server"
 )
 
@@ -31,7 +32,7 @@ import (
 const asProgram = "TEST_RUNS_MOBULA"
 
 func TestMain(m *testing.M) {
-	if os.Getenv(asProgram) != "" || runner.Main(os.Args[1:]) || builtin.Main(os.Args) {
+	if os.Getenv(asProgram) != "" || runner.Main(os.Args[1:]) || builtin.Main(os.Args) || pyenv.Main(os.Args) || scriptmode.Main(os.Args) {
 		if os.Getenv(asProgram) != "" {
 			main()
 		}

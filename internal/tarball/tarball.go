@@ -1,4 +1,5 @@
-// Package tarball packs and unpacks folders as tar, with or without gzip. What would leave the folder, links that do, and devices are refused.
+// Package tarball packs and unpacks folders as tar, with or without gzip. What would leave the folder, links that do, and
+// devices are refused; a leading slash is left out, as tar itself does.
 package tarball
 
 import (
@@ -12,6 +13,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -60,7 +62,7 @@ func extract(root *os.Root, from io.Reader) error {
 		if bytes += h.Size; bytes > MaxBytes || files > MaxFiles {
 			return fmt.Errorf("it holds more than %d bytes or %d files", int64(MaxBytes), MaxFiles)
 		}
-		if err := extractOne(root, path.Clean(h.Name), h, archive); err != nil {
+		if err := extractOne(root, path.Clean(strings.TrimLeft(h.Name, "/")), h, archive); err != nil {
 			return err
 		}
 	}

@@ -50,13 +50,31 @@ func TestWhatIsPackedComesOut(t *testing.T) {
 	}
 }
 
+func TestALeadingSlashIsLeftOut(t *testing.T) {
+	t.Parallel()
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	for _, h := range []tar.Header{{Name: "/", Typeflag: tar.TypeDir}, {Name: "/code/x.py", Typeflag: tar.TypeReg}} {
+		if err := w.WriteHeader(&h); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.Close()
+	to := t.TempDir()
+	if err := tarball.Unpack(to, &b); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(to, "code", "x.py")); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestWhatLeavesTheFolderIsRefused(t *testing.T) {
 	t.Parallel()
 	for name, h := range map[string]tar.Header{
-		"parent":   {Name: "../x", Typeflag: tar.TypeReg},
-		"absolute": {Name: "/etc/x", Typeflag: tar.TypeReg},
-		"link":     {Name: "l", Typeflag: tar.TypeSymlink, Linkname: "/etc/passwd"},
-		"device":   {Name: "d", Typeflag: tar.TypeChar},
+		"parent": {Name: "../x", Typeflag: tar.TypeReg},
+		"link":   {Name: "l", Typeflag: tar.TypeSymlink, Linkname: "/etc/passwd"},
+		"device": {Name: "d", Typeflag: tar.TypeChar},
 	} {
 		var b bytes.Buffer
 		w := tar.NewWriter(&b)
