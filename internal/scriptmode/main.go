@@ -171,8 +171,8 @@ func (j *job) run(ctx context.Context, code string, environment []string, stdout
 	return runLogged(ctx, code, environment, stdout, stderr, command...)
 }
 
-// tailBytes is how much of what a script wrote to standard error is shown as the reason of its failure.
-const tailBytes = 800
+// reasonBytes is how much of what a script wrote to standard error is shown as the reason of its failure, out of the last tailBytes of it.
+const reasonBytes, tailBytes = 800, 16 << 10
 
 // A tail keeps the end of what is written to it.
 type tail struct{ bytes.Buffer }
@@ -185,9 +185,22 @@ func (t *tail) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
+// String is what the script died of: the exception of its last traceback and what it says, or else the last lines.
 func (t *tail) String() string {
-	b := t.Bytes()
-	return strings.TrimSpace(strings.ToValidUTF8(string(b[max(0, len(b)-tailBytes):]), ""))
+	text := strings.TrimSpace(t.Buffer.String())
+	if at := strings.LastIndex(text, "Traceback (most recent call last):"); at >= 0 {
+		_, frames, _ := strings.Cut(text[at:], "\n")
+		for line := range strings.Lines(frames) {
+			if !strings.HasPrefix(line, " ") {
+				break
+			}
+			frames = frames[len(line):]
+		}
+		if frames != "" {
+			return strings.TrimSpace(strings.ToValidUTF8(frames[:min(len(frames), reasonBytes)], ""))
+		}
+	}
+	return strings.TrimSpace(strings.ToValidUTF8(text[max(0, len(text)-reasonBytes):], ""))
 }
 
 func runLogged(ctx context.Context, dir string, environment []string, stdout, stderr io.Writer, command ...string) error {

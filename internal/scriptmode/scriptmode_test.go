@@ -75,6 +75,7 @@ func TestFailuresSayWhy(t *testing.T) {
 		want       string
 	}{
 		"exception":     {"raise ValueError('no luck')", nil, 1, "ValueError: no luck"},
+		"long words":    {"raise ValueError('no luck\\n' + 'x' * 5000)", nil, 1, "ErrorMessage \"ValueError: no luck"},
 		"status":        {"import sys; sys.exit(7)", nil, 7, "ExitCode 7"},
 		"own words":     {"import os; open(os.environ['SM_OUTPUT_DIR'] + '/failure', 'w').write('mine'); raise SystemExit(3)", nil, 3, "mine"},
 		"no such code":  {"", map[string]string{"sagemaker_program": `"other.py"`}, 1, "other.py"},

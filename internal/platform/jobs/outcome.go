@@ -150,6 +150,7 @@ func (m *metrics) read(line string, definitions []definition, image bool) {
 
 // eachMetric gives the metrics of a line of a log: those of the definitions, and those that the image reports by itself.
 func eachMetric(line string, definitions []definition, image bool, give func(name, text string)) {
+	line = strings.TrimRight(line, "\r\n") // the service's patterns end a line by $
 	for _, d := range definitions {
 		if match := d.re.FindStringSubmatch(line); len(match) > 1 {
 			give(d.name, match[1])

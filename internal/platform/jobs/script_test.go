@@ -95,7 +95,8 @@ def write():
 	put(t, e, "data/b.csv", "2\n")
 	in := training("script")
 	in.AlgorithmSpecification = &awsapi.AlgorithmSpecification{TrainingImage: new("sagemaker-xgboost:1.7-1"), TrainingInputMode: new("File"),
-		MetricDefinitions: []awsapi.MetricDefinition{{Name: new("loss"), Regex: new("loss=([0-9.]+);")}}}
+		MetricDefinitions: []awsapi.MetricDefinition{{Name: new("loss"), Regex: new("loss=([0-9.]+);")},
+			{Name: new("loss of a line"), Regex: new("loss=([0-9.]+).*$")}}}
 	in.HyperParameters = map[string]string{"sagemaker_program": `"train.py"`, "sagemaker_submit_directory": `"s3://` + platformtest.Bucket + `/code/sourcedir.tar.gz"`, "depth": `"5"`}
 	in.ResourceConfig.InstanceCount, in.ResourceConfig.InstanceType = new(int32(2)), new("ml.m5.xlarge")
 	in.InputDataConfig = []awsapi.Channel{{ChannelName: new("train"), DataSource: &awsapi.DataSource{S3DataSource: &awsapi.S3DataSource{S3Uri: new("s3://" + platformtest.Bucket + "/data"),
@@ -117,7 +118,7 @@ def write():
 	for _, x := range d.FinalMetricDataList {
 		metrics[*x.MetricName] = *x.Value
 	}
-	if metrics["validation:rmse"] != 2.5 || metrics["loss"] != 0.5 {
+	if metrics["validation:rmse"] != 2.5 || metrics["loss"] != 0.5 || metrics["loss of a line"] != 0.5 {
 		t.Errorf("metrics %v", metrics)
 	}
 	body, _, err := e.Objects.Get(e.Ctx, platformtest.Bucket, "models/script/output/model.tar.gz")
