@@ -2,6 +2,7 @@
 import io
 import json
 import tarfile
+import time
 
 import boto3
 from common import bucket, image, role, session, source
@@ -31,4 +32,7 @@ builder.build(model_name="sdk3")
 endpoint = builder.deploy(endpoint_name="sdk3")
 answer = endpoint.invoke(body=json.dumps([1, 2]), content_type="application/json", accept="application/json")
 assert json.loads(answer.body.read() if hasattr(answer.body, "read") else answer.body) == [3.0, 6.0], answer
+endpoint.delete()
+while boto3.client("sagemaker").list_endpoints()["Endpoints"]:
+    time.sleep(0.2)
 print("ok")
