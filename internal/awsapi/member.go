@@ -17,7 +17,7 @@ func Optional(s string) *string {
 }
 
 // Stamp returns t as a member.
-func Stamp(t time.Time) *Time { return &Time{t} }
+func Stamp(t time.Time) *Time { return &Time{t.Truncate(time.Millisecond)} }
 
 // Moment returns a member as a time, or nil.
 func Moment(t *Time) *time.Time {

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/mobula-ml/mobula/internal/builtin"
 	"github.com/mobula-ml/mobula/internal/pyenv"
@@ -104,11 +105,17 @@ func TestStopLetsGoOfEverything(t *testing.T) {
 	if _, _, err := server.Find(s.Data); !errors.Is(err, server.ErrNotRunning) {
 		t.Errorf("find after the stop: %v", err)
 	}
-	l, err := net.Listen("tcp", strings.TrimPrefix(s.URL, "http://"))
-	if err != nil {
-		t.Errorf("the port is still taken: %v", err)
-	} else {
-		l.Close()
+	// A client elsewhere may have been given the port for a moment.
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		l, err := net.Listen("tcp", strings.TrimPrefix(s.URL, "http://"))
+		if err == nil {
+			l.Close()
+			break
+		}
+		if time.Now().After(end) {
+			t.Errorf("the port is still taken: %v", err)
+			break
+		}
 	}
 	start(t, server.Config{Data: s.Data})
 }

@@ -3,6 +3,7 @@ package registry
 import (
 	"errors"
 	"strings"
+	"time"
 
 	"github.com/mobula-ml/mobula/internal/awsapi"
 	"github.com/mobula-ml/mobula/internal/object"
@@ -39,7 +40,9 @@ var (
 		if p.ModelPackageGroupName != nil {
 			versioned = "yes"
 		}
-		return store.Index{Status: *p.ModelPackageStatus, Parent: awsapi.Val(p.ModelPackageGroupName), Created: p.CreationTime.Time,
+		// Times have milliseconds; versions that were made in the same one keep their order.
+		created := p.CreationTime.Add(time.Duration(awsapi.Val(p.ModelPackageVersion)%1000) * time.Microsecond)
+		return store.Index{Status: *p.ModelPackageStatus, Parent: awsapi.Val(p.ModelPackageGroupName), Created: created,
 			Keys: map[string]string{"approval": awsapi.Val(p.ModelApprovalStatus), "versioned": versioned}}
 	})
 )
