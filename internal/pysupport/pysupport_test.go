@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -194,38 +195,37 @@ func TestWorkerThatDiesIsReplaced(t *testing.T) {
 	t.Parallel()
 	s := start(t, python(t), "python", project, "SAGEMAKER_PROGRAM=inference.py", "SAGEMAKER_MODEL_SERVER_WORKERS=2")
 	s.awake(t)
-	seen := func() map[string]bool {
+	// both asks until two workers have answered.
+	both := func() map[string]bool {
 		pids := map[string]bool{}
 		var mu sync.Mutex
-		var wg sync.WaitGroup
-		for range 4 {
-			wg.Go(func() {
-				for range 25 {
+		for end := time.Now().Add(20 * time.Second); len(pids) < 2 && time.Now().Before(end); {
+			var wg sync.WaitGroup
+			for range 8 {
+				wg.Go(func() {
 					status, answer, _, err := s.ask("1", "text/csv", "text/pid")
 					if err != nil || status != 200 {
 						t.Errorf("%d %s %v", status, answer, err)
+						return
 					}
 					mu.Lock()
+					defer mu.Unlock()
 					pids[answer] = true
-					mu.Unlock()
-				}
-			})
+				})
+			}
+			wg.Wait()
 		}
-		wg.Wait()
+		if len(pids) != 2 {
+			t.Fatalf("the workers are %v, want 2", pids)
+		}
 		return pids
 	}
-	time.Sleep(300 * time.Millisecond) // the second worker comes up
-	before := seen()
-	for range 2 {
-		if status, _, _, err := s.ask("", "text/kill", ""); err == nil {
-			t.Errorf("a request that kills its worker got %d", status)
-		}
+	before := both()
+	if status, _, _, err := s.ask("", "text/kill", ""); err == nil {
+		t.Errorf("a request that kills its worker got %d", status)
 	}
-	after := seen()
-	for pid := range before {
-		if len(before) == 2 && after[pid] && len(after) == 1 {
-			t.Errorf("the workers were %v and are %v", before, after)
-		}
+	if after := both(); maps.Equal(before, after) {
+		t.Errorf("the workers were and are %v", after)
 	}
 }
 

@@ -24,8 +24,8 @@ func plainAttributes() *syscall.SysProcAttr {
 func descendants([]int) []int {
 	children := map[int][]int{}
 	for _, pid := range processes() {
-		if parent, state, ok := readStat(pid); ok && state != 'Z' {
-			children[parent] = append(children[parent], pid)
+		if p, ok := readStat(pid); ok && p.state != 'Z' {
+			children[p.parent] = append(children[p.parent], pid)
 		}
 	}
 	var found []int
@@ -79,47 +79,65 @@ func awaitHosts(status Status) {
 
 // lives tells whether a process exists and has not ended.
 func lives(pid int) bool {
-	_, state, ok := readStat(pid)
-	return ok && state != 'Z' && state != 'X'
+	p, ok := readStat(pid)
+	return ok && p.state != 'Z' && p.state != 'X'
 }
 
-// anyRuns tells whether a thread of the processes below roots, or of them, runs or waits for a processor or a disk.
-func anyRuns(roots []int) bool {
-	children := map[int][]int{}
+// activity tells whether a thread of the processes below roots, or of them, runs or waits for a processor or a disk, and how much
+// processor time they and their ended children have had.
+func activity(roots []int) (runs bool, used time.Duration) {
+	children, stats := map[int][]int{}, map[int]processStat{}
 	for _, pid := range processes() {
-		if parent, _, ok := readStat(pid); ok {
-			children[parent] = append(children[parent], pid)
+		if p, ok := readStat(pid); ok {
+			children[p.parent], stats[pid] = append(children[p.parent], pid), p
 		}
 	}
 	for next := slices.Clone(roots); len(next) > 0; next = next[1:] {
+		used += stats[next[0]].used
 		threads, _ := filepath.Glob(filepath.Join("/proc", strconv.Itoa(next[0]), "task", "*", "stat")) // none where it ended just now
 		for _, path := range threads {
-			if _, state, ok := readStatFile(path); ok && (state == 'R' || state == 'D') {
-				return true
+			if p, ok := readStatFile(path); ok && (p.state == 'R' || p.state == 'D') {
+				runs = true
 			}
 		}
 		next = append(next, children[next[0]]...)
 	}
-	return false
+	return runs, used
 }
 
-// readStat gives a process's parent and the letter of its state.
-func readStat(pid int) (parent int, state byte, ok bool) {
+// processStat is what the kernel tells of a process or thread.
+type processStat struct {
+	parent int
+	state  byte
+	used   time.Duration // processor time, with that of children it has waited for
+}
+
+func readStat(pid int) (processStat, bool) {
 	return readStatFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
 }
 
-func readStatFile(path string) (parent int, state byte, ok bool) {
+func readStatFile(path string) (p processStat, ok bool) {
 	data, err := os.ReadFile(path)
 	if err != nil {
-		return 0, 0, false
+		return p, false
 	}
 	// pid (name) state ppid …, and the name may hold anything, parentheses too.
 	fields := bytes.Fields(data[bytes.LastIndexByte(data, ')')+1:])
-	if len(fields) < 2 {
-		return 0, 0, false
+	if len(fields) < 15 {
+		return p, false
 	}
-	parent, err = strconv.Atoi(string(fields[1]))
-	return parent, fields[0][0], err == nil
+	if p.parent, err = strconv.Atoi(string(fields[1])); err != nil {
+		return p, false
+	}
+	for _, field := range fields[11:15] { // utime, stime, cutime and cstime, in hundredths of a second everywhere
+		ticks, err := strconv.ParseInt(string(field), 10, 64)
+		if err != nil {
+			return p, false
+		}
+		p.used += time.Duration(ticks) * 10 * time.Millisecond
+	}
+	p.state = fields[0][0]
+	return p, true
 }
 
 // killMarked kills the processes whose environment holds one of the marks, and counts them.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"os"
 	"syscall"
+	"time"
 )
 
 var errOnlyLinux = errors.New("namespaces are a feature of Linux")
@@ -28,8 +29,8 @@ func namespaceAdvice() []string { return nil }
 
 func newNamespaceHosts(jobOrder, *os.File) (hostSet, error) { return nil, errOnlyLinux }
 
-// anyRuns is not known here: hosts that outlive algo-1 count as waiting for it.
-func anyRuns([]int) bool { return false }
+// activity is not known here: hosts that outlive algo-1 count as waiting for it.
+func activity([]int) (runs bool, used time.Duration) { return false, 0 }
 
 // descendants are the hosts' process groups, as kill takes them.
 func descendants(pids []int) (groups []int) {

@@ -22,11 +22,13 @@ import (
 const peerGrace = 5 * time.Second
 
 // Once algo-1 has ended well, the others go on with what they do. Those that wait for it, as the workers of a Ray cluster do, never end by
-// themselves: hosts are stopped in which, at most of looks in a row, nothing runs or waits for a processor or a disk.
+// themselves: hosts are stopped in which, at most of looks in a row, nothing runs or waits for a processor or a disk, and which all together
+// used less than idleUse of processor time meanwhile (what a script that starts one short program after the other does between the looks).
 const (
 	lookEvery = 100 * time.Millisecond
 	looks     = 20
 	idleLooks = 15
+	idleUse   = 500 * time.Millisecond
 )
 
 // hostSet is what one kind of runner makes of a job's hosts. All but dial are called from the supervisor's main thread.
@@ -206,6 +208,7 @@ func (s *supervisor) watch() (State, string) {
 	var again <-chan time.Time // kill until all are gone
 	var look <-chan time.Time  // whether the other hosts do something yet, once algo-1 has ended
 	var looked, idle int
+	var used time.Duration // when the looks began
 	for running := len(s.status.Hosts); running > 0; {
 		select {
 		case e := <-exits:
@@ -215,18 +218,20 @@ func (s *supervisor) watch() (State, string) {
 				begin(Failed, reason, min(grace, peerGrace))
 			} else if e.host == 0 {
 				look = time.After(lookEvery)
+				_, used = activity(s.unfinished())
 			}
 		case <-look:
 			look = time.After(lookEvery)
-			if looked++; !s.working() {
+			runs, now := activity(s.unfinished())
+			if looked++; !runs {
 				idle++
 			}
 			if looked == looks {
-				if idle >= idleLooks {
+				if idle >= idleLooks && now-used < idleUse {
 					begin(Completed, "", min(grace, peerGrace))
 					look = nil
 				}
-				looked, idle = 0, 0
+				looked, idle, used = 0, 0, now
 			}
 		case reason := <-s.stops:
 			begin(Stopped, reason, grace)
@@ -250,15 +255,14 @@ func (s *supervisor) watch() (State, string) {
 	return end.state, end.reason
 }
 
-// working tells whether something runs now in a host that has not ended.
-func (s *supervisor) working() bool {
-	var roots []int
+// unfinished are the first processes of the hosts that have not ended.
+func (s *supervisor) unfinished() (pids []int) {
 	for _, h := range s.status.Hosts {
 		if h.ExitCode == nil && h.PID != 0 {
-			roots = append(roots, h.PID)
+			pids = append(pids, h.PID)
 		}
 	}
-	return anyRuns(roots)
+	return pids
 }
 
 func (s *supervisor) save() {
