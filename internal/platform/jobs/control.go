@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"github.com/mobula-ml/mobula/internal/awsapi"
@@ -109,7 +110,20 @@ func (j *job) need() need {
 	if err != nil {
 		return need{}
 	}
-	return need{int64(i.vCPUs * hosts), i.memory * int64(hosts)}
+	cpus := i.vCPUs
+	if n, ok := j.threads(); ok {
+		cpus = min(cpus, n)
+	}
+	return need{int64(cpus * hosts), i.memory * int64(hosts)}
+}
+
+// threads is how many processors a host uses at most, where its algorithm is told.
+func (j *job) threads() (n int, ok bool) {
+	if j.Training == nil || !xgboostImage.MatchString(awsapi.Val(j.Training.AlgorithmSpecification.TrainingImage)) || scripted(j.Training) {
+		return 0, false
+	}
+	n, err := strconv.Atoi(j.Training.HyperParameters["nthread"])
+	return n, err == nil && n > 0
 }
 
 // wait says that the job waits, and why.
