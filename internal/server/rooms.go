@@ -75,7 +75,7 @@ func (s *Server) openRooms(ctx context.Context, later func(func())) (err error) 
 		Registry: models, Models: r.endpoints, Experiments: r.experiments, Features: r.features, Functions: code, Queues: waiting, Transforms: r.transform})
 	r.lineage = lineage.New(lineage.Deps{DB: s.db, Objects: s.objects, World: s.World, Log: s.Log, Features: r.features, Endpoints: r.endpoints,
 		Components: r.experiments})
-	r.all = []any{r.features, r.jobs, trials, models, r.experiments, r.pipelines, r.endpoints, r.transform, r.lineage, code, waiting, &account.Service{DB: s.db, World: s.World},
+	r.all = []any{r.features, r.jobs, trials, models, r.experiments, r.pipelines, r.endpoints, r.transform, r.lineage, code, waiting, &account.Service{DB: s.db, World: s.World, Keys: s.keys},
 		&logs.Service{Dir: s.logDir()}, search.New(search.Deps{DB: s.db, Listers: r.listers(trials, models), SourceDetail: r.jobs.SourceDetail})}
 
 	s3 := object.Handler(s.objects, object.HandlerOptions{BeforeRead: r.features.Flush, World: s.World, Log: s.Log,

@@ -52,6 +52,9 @@ func implied(ctx context.Context, name string) *role {
 	return &role{Name: name, Path: path, ID: "AROAMOBULA", ARN: identity.RoleARN(p.Account, path[1:]+name), Trust: serviceTrust, MaxSession: 3600, Created: time.Unix(0, 0).UTC()}
 }
 
+// made says whether somebody made the role.
+func (r *role) made() bool { return r.Created.Unix() > 0 }
+
 func noSuchEntity(message string) error {
 	return &awsapi.Error{Code: "NoSuchEntity", Status: 404, Message: message}
 }
