@@ -225,12 +225,17 @@ func (s *Service) DeleteRole(ctx context.Context, in *awsapi.DeleteRoleRequest) 
 
 // change changes the row of a role, and makes it where the role had none.
 func (s *Service) change(ctx context.Context, name string, fn func(*role) error) error {
+	return s.changeIn(ctx, name, func(_ *store.Tx, r *role) error { return fn(r) })
+}
+
+// changeIn is change for what must look at other rows too.
+func (s *Service) changeIn(ctx context.Context, name string, fn func(*store.Tx, *role) error) error {
 	return s.DB.Update(ctx, func(tx *store.Tx) error {
 		r, err := find(ctx, tx, name)
 		if err != nil {
 			return err
 		}
-		if err := fn(r); err != nil {
+		if err := fn(tx, r); err != nil {
 			return err
 		}
 		err = roleRows.Put(tx, anywhere(ctx), name, r)
