@@ -69,7 +69,7 @@ func (s *Server) openRooms(ctx context.Context, later func(func())) (err error) 
 	models := registry.New(registry.Deps{DB: s.db, Objects: objects, World: s.World})
 	s.openServing(objects, models, library, support)
 	code := functions.New(functions.Deps{DB: s.db, Engine: s.engine, Objects: objects, Keys: s.keys, Runner: s.runner, Python: s.python, World: s.World, Log: s.Log,
-		Dir: filepath.Join(s.Data, "functions"), Socket: s.socket})
+		Dir: filepath.Join(s.Data, "functions"), LogDir: s.logDir(), Socket: s.socket})
 	waiting := &queues.Service{DB: s.db, World: s.World}
 	r.pipelines = pipelines.New(pipelines.Deps{DB: s.db, Engine: s.engine, Objects: objects, World: s.World, Log: s.Log, Jobs: r.jobs, Tuning: trials,
 		Registry: models, Models: r.endpoints, Experiments: r.experiments, Features: r.features, Functions: code, Queues: waiting, Transforms: r.transform})
