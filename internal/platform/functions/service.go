@@ -31,6 +31,7 @@ type Deps struct {
 	World   world.World
 	Log     *slog.Logger
 	Dir     string // for code and hosts
+	LogDir  string // logs, by group and stream
 	Socket  string // of the server, for hosts
 }
 
