@@ -96,7 +96,7 @@ func (s *Service) bring(ctx context.Context, l *durable.Lease, e *endpoint) erro
 }
 
 // drain is how long requests in flight have before the hosts of a deployment that no longer serves end: as long as one may take.
-const drain = invokeTimeout
+const drain = streamTimeout
 
 // retire ends the hosts of a deployment after what is in flight has had time to end.
 func (s *Service) retire(ctx context.Context, d *deployment) {
