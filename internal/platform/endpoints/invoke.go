@@ -58,12 +58,13 @@ func unserved(given map[string]bool) error {
 // answer has a host of a variant asked. Where the host or its worker dies meanwhile the request is sent again: a prediction changes nothing.
 func (s *Service) answer(ctx context.Context, name string, target *string, async bool, ask func(*serving.Host) (*serving.Answer, error)) (*endpoint, *variant, *serving.Answer, error) {
 	lost := 0
+	var h *serving.Host
 	for began := time.Now(); ; {
 		e, v, err := s.choose(ctx, name, target, async)
 		if err != nil {
 			return nil, nil, nil, err
 		}
-		h := s.host(v.ID)
+		h = s.pick(v, h)
 		var a *serving.Answer
 		if h == nil {
 			err = serving.ErrNoHost
