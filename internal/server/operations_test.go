@@ -23,7 +23,7 @@ Describe shows them as they were given. Nothing else follows from them:
 - VolumeSizeInGB, EnableManagedSpotTraining, MaxWaitTimeInSeconds, RetryStrategy, DebugHookConfig, ProfilerConfig, TensorBoardOutputConfig and their rules.
 - The compression types of inputs: objects are given to the hosts as they are. FastFile is the same as File. S3UploadMode Continuous is the same as
   EndOfJob.
-- ServerlessConfig and the instance counts of a variant: one host serves each variant, and it always runs.
+- ServerlessConfig of a variant: one host serves it, and it always runs.
 - Role ARNs are not looked up: a role exists as soon as it is named, and there are no policies.
 `
 

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,17 +28,15 @@ const (
 
 // InvokeEndpoint passes a request to a host of the endpoint and its answer back.
 func (s *Service) InvokeEndpoint(ctx context.Context, in *awsapi.InvokeEndpointInput) (*awsapi.InvokeEndpointOutput, error) {
-	for member, given := range map[string]bool{"targetModel": in.TargetModel != nil, "targetContainerHostname": in.TargetContainerHostname != nil,
-		"inferenceComponentName": in.InferenceComponentName != nil, "sessionId": in.SessionId != nil, "enableExplanations": in.EnableExplanations != nil} {
-		if given {
-			return nil, awsapi.ValidationError("%s is not served; leave it out.", member)
-		}
+	if err := unserved(map[string]bool{"targetModel": in.TargetModel != nil, "targetContainerHostname": in.TargetContainerHostname != nil,
+		"inferenceComponentName": in.InferenceComponentName != nil, "sessionId": in.SessionId != nil, "enableExplanations": in.EnableExplanations != nil}); err != nil {
+		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, invokeTimeout)
 	defer cancel()
 	r := serving.Request{Body: in.Body, ContentType: awsapi.Val(in.ContentType), Accept: awsapi.Val(in.Accept), CustomAttributes: awsapi.Val(in.CustomAttributes),
 		InferenceID: awsapi.Val(in.InferenceId)}
-	e, v, a, err := s.answer(ctx, *in.EndpointName, in.TargetVariant, r, false)
+	e, v, a, err := s.answer(ctx, *in.EndpointName, in.TargetVariant, false, func(h *serving.Host) (*serving.Answer, error) { return h.Ask(ctx, r, maxAnswer) })
 	if err != nil {
 		return nil, err
 	}
@@ -45,19 +45,30 @@ func (s *Service) InvokeEndpoint(ctx context.Context, in *awsapi.InvokeEndpointI
 		CustomAttributes: awsapi.Optional(a.CustomAttributes)}, nil
 }
 
-// answer has a variant answer a request. Where its host or its worker dies meanwhile the request is sent again: a prediction changes nothing.
-func (s *Service) answer(ctx context.Context, name string, target *string, r serving.Request, async bool) (*endpoint, *variant, *serving.Answer, error) {
+// unserved names a member of a request that was given and cannot be heeded.
+func unserved(given map[string]bool) error {
+	for _, member := range slices.Sorted(maps.Keys(given)) {
+		if given[member] {
+			return awsapi.ValidationError("%s is not served; leave it out.", member)
+		}
+	}
+	return nil
+}
+
+// answer has a host of a variant asked. Where the host or its worker dies meanwhile the request is sent again: a prediction changes nothing.
+func (s *Service) answer(ctx context.Context, name string, target *string, async bool, ask func(*serving.Host) (*serving.Answer, error)) (*endpoint, *variant, *serving.Answer, error) {
 	lost := 0
+	var h *serving.Host
 	for began := time.Now(); ; {
 		e, v, err := s.choose(ctx, name, target, async)
 		if err != nil {
 			return nil, nil, nil, err
 		}
-		h := s.host(v.ID)
+		h = s.pick(v, h)
 		var a *serving.Answer
 		if h == nil {
 			err = serving.ErrNoHost
-		} else if a, err = h.Ask(ctx, r, maxAnswer); err != nil && serving.Died(err) && !errors.Is(err, serving.ErrNoHost) {
+		} else if a, err = ask(h); err != nil && serving.Died(err) && !errors.Is(err, serving.ErrNoHost) {
 			lost++ // a worker took the request and died, and it may be the request that kills it
 		}
 		if err == nil && a.Status/100 != 2 {

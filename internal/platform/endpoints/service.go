@@ -5,10 +5,12 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/mobula-ml/mobula/internal/awsapi"
@@ -44,7 +46,8 @@ type Deps struct {
 type Service struct {
 	Deps
 	mu    sync.Mutex
-	hosts map[string]*serving.Host // that run, by the id of their variant
+	hosts map[string]*serving.Host // that run, by the id of their instance
+	next  atomic.Uint64            // the instance that is asked first where several are as free
 
 	turns map[string]chan struct{} // of asynchronous invocations, by endpoint and how many may be at work
 
@@ -75,11 +78,7 @@ func (s *Service) Start(ctx context.Context) error {
 	err := s.DB.Update(ctx, func(tx *store.Tx) error {
 		return endpointRows.Each(tx, func(e *endpoint) error {
 			for _, d := range []*deployment{e.Current, e.Next} {
-				if d != nil {
-					for _, v := range d.Variants {
-						named[v.ID] = true
-					}
-				}
+				maps.Copy(named, d.ids())
 			}
 			return s.Engine.Signal(tx, controller, e.ARN)
 		})
@@ -142,20 +141,27 @@ type deployment struct {
 	Async    *awsapi.AsyncInferenceConfig `json:",omitempty"`
 }
 
-// A variant is a model behind an endpoint, with its share of the requests. ID names its host's folder; a host that replaces another gets a new one.
+// A variant is a model behind an endpoint, with its share of the requests.
 type variant struct {
-	Name, ID string
+	Name     string
 	Model    string
+	instance            // the first of its hosts
+	Also     []instance `json:",omitempty"` // the others
 	serving.Container
 	More          []serving.Container                       `json:",omitempty"`
 	Role          string                                    `json:",omitempty"`
 	Serverless    *awsapi.ProductionVariantServerlessConfig `json:",omitempty"`
 	InstanceType  string
 	Weight        float32
-	Instances     int32
-	Restarts      int
-	LastStart     time.Time
+	Instances     int32 // that are asked for
 	HealthTimeout time.Duration
+}
+
+// An instance is one of a variant's hosts. ID names its folder; a host that replaces another gets a new one.
+type instance struct {
+	ID        string
+	Restarts  int
+	LastStart time.Time
 }
 
 // serves is the model that the variant's hosts serve.
@@ -203,16 +209,22 @@ func (e *endpoint) describe() *awsapi.DescribeEndpointOutput {
 			CurrentSamplingPercentage: c.InitialSamplingPercentage, DestinationS3Uri: c.DestinationS3Uri, KmsKeyId: new(awsapi.Val(c.KmsKeyId))}
 	}
 	for i := range e.Current.Variants {
-		out.ProductionVariants = append(out.ProductionVariants, e.Current.Variants[i].describe())
+		v := &e.Current.Variants[i]
+		desired := e.Next.variant(v.Name)
+		if desired == nil {
+			desired = v
+		}
+		out.ProductionVariants = append(out.ProductionVariants, v.describe(desired))
 	}
 	return out
 }
 
-func (v *variant) describe() awsapi.ProductionVariantSummary {
-	d := awsapi.ProductionVariantSummary{VariantName: &v.Name, CurrentWeight: &v.Weight, DesiredWeight: &v.Weight,
-		CurrentServerlessConfig: v.Serverless, DesiredServerlessConfig: v.Serverless}
+// describe shows what a variant is and what it is to become.
+func (v *variant) describe(desired *variant) awsapi.ProductionVariantSummary {
+	d := awsapi.ProductionVariantSummary{VariantName: &v.Name, CurrentWeight: &v.Weight, DesiredWeight: &desired.Weight,
+		CurrentServerlessConfig: v.Serverless, DesiredServerlessConfig: desired.Serverless}
 	if v.Serverless == nil {
-		d.CurrentInstanceCount, d.DesiredInstanceCount = &v.Instances, &v.Instances
+		d.CurrentInstanceCount, d.DesiredInstanceCount = new(int32(len(v.instances()))), &desired.Instances
 	}
 	for _, c := range v.serves().Containers() {
 		d.DeployedImages = append(d.DeployedImages, awsapi.DeployedImage{SpecifiedImage: &c.Image, ResolvedImage: &c.Image, ResolutionTime: awsapi.Stamp(v.LastStart)})
