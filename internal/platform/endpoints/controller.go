@@ -146,6 +146,7 @@ func (s *Service) discard(ctx context.Context, id string, h *serving.Host) {
 		h.Close()
 	}
 	s.Hosts.Remove(ctx, filepath.Join(s.Dir, id))
+	s.Capacity.Drop(id)
 }
 
 // backoff is the wait before a host is replaced that died soon after its start.

@@ -63,6 +63,7 @@ func (s *Service) alive(ctx context.Context, e *endpoint, v *variant, one *insta
 
 // ensure starts a host of a variant, unless it runs, and waits until it answers.
 func (s *Service) ensure(ctx context.Context, e *endpoint, v *variant, one *instance) error {
+	s.Capacity.Hold(one.ID, v.memory()) // until it is discarded
 	h, err := s.Hosts.Ensure(ctx, s.place(e, v, one), v.serves(), v.HealthTimeout)
 	var failed *serving.Failure
 	if errors.As(err, &failed) {

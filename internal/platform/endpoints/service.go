@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/mobula-ml/mobula/internal/awsapi"
+	"github.com/mobula-ml/mobula/internal/capacity"
 	"github.com/mobula-ml/mobula/internal/durable"
 	"github.com/mobula-ml/mobula/internal/identity"
 	"github.com/mobula-ml/mobula/internal/object"
@@ -40,6 +41,8 @@ type Deps struct {
 
 	Dir    string // folders of hosts
 	LogDir string // logs, by group and stream
+
+	Capacity *capacity.Machine // that the hosts share with the other rooms. Defaults to all of this machine.
 }
 
 // Service serves the operations of the room.
@@ -62,6 +65,9 @@ const controller = "endpoint"
 
 // New returns the room's service and registers its controller with the engine.
 func New(deps Deps) *Service {
+	if deps.Capacity == nil {
+		deps.Capacity = capacity.New(0, 0)
+	}
 	s := &Service{Deps: deps, hosts: map[string]*serving.Host{}, turns: map[string]chan struct{}{}, captures: captures{lines: map[string]*bytes.Buffer{}}}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	deps.Engine.Handle(controller, durable.KindOptions{Concurrency: 64, MaxAttempts: 1 << 30}, s.reconcile)
@@ -79,6 +85,11 @@ func (s *Service) Start(ctx context.Context) error {
 		return endpointRows.Each(tx, func(e *endpoint) error {
 			for _, d := range []*deployment{e.Current, e.Next} {
 				maps.Copy(named, d.ids())
+			}
+			for i := 0; e.Current != nil && i < len(e.Current.Variants); i++ { // what runs is counted before anything that waits is given room
+				for _, one := range e.Current.Variants[i].instances() {
+					s.Capacity.Hold(one.ID, e.Current.Variants[i].memory())
+				}
 			}
 			return s.Engine.Signal(tx, controller, e.ARN)
 		})
