@@ -48,9 +48,10 @@ type Deps struct {
 // Service serves the operations of the room.
 type Service struct {
 	Deps
-	mu    sync.Mutex
-	hosts map[string]*serving.Host // that run, by the id of their instance
-	next  atomic.Uint64            // the instance that is asked first where several are as free
+	mu     sync.Mutex
+	hosts  map[string]*serving.Host // that run, by the id of their instance
+	models map[string]*target       // of multi-model variants, by the id of their instance and their name
+	next   atomic.Uint64            // the instance that is asked first where several are as free
 
 	turns map[string]chan struct{} // of asynchronous invocations, by endpoint and how many may be at work
 
@@ -68,7 +69,7 @@ func New(deps Deps) *Service {
 	if deps.Capacity == nil {
 		deps.Capacity = capacity.New(0, 0)
 	}
-	s := &Service{Deps: deps, hosts: map[string]*serving.Host{}, turns: map[string]chan struct{}{}, captures: captures{lines: map[string]*bytes.Buffer{}}}
+	s := &Service{Deps: deps, hosts: map[string]*serving.Host{}, models: map[string]*target{}, turns: map[string]chan struct{}{}, captures: captures{lines: map[string]*bytes.Buffer{}}}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	deps.Engine.Handle(controller, durable.KindOptions{Concurrency: 64, MaxAttempts: 1 << 30}, s.reconcile)
 	deps.Engine.Handle(asyncController, durable.KindOptions{Concurrency: asyncAtOnce, MaxAttempts: 1 << 30}, s.invokeLater)
@@ -103,8 +104,12 @@ func (s *Service) Start(ctx context.Context) error {
 		return err
 	}
 	for _, f := range folders {
-		if id, _, _ := strings.Cut(f.Name(), "."); !named[id] { // further containers of a model have the id with a number
+		id, further, _ := strings.Cut(f.Name(), ".") // further containers of a model have the id with a number
+		switch {
+		case !named[id]:
 			s.Hosts.Remove(ctx, filepath.Join(s.Dir, id))
+		case strings.HasPrefix(further, targetFolder): // one of several models, which is loaded again when it is asked for
+			s.Hosts.Remove(ctx, filepath.Join(s.Dir, f.Name()))
 		}
 	}
 	return nil
@@ -118,6 +123,11 @@ func (s *Service) Stop() {
 	defer s.mu.Unlock()
 	for _, h := range s.hosts {
 		h.Close()
+	}
+	for _, m := range s.models {
+		if m.host != nil {
+			m.host.Close()
+		}
 	}
 }
 

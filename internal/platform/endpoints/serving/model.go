@@ -2,6 +2,7 @@ package serving
 
 import (
 	"log/slog"
+	"strings"
 
 	"github.com/mobula-ml/mobula/internal/identity"
 	"github.com/mobula-ml/mobula/internal/object"
@@ -16,6 +17,8 @@ type Container struct {
 	Environment map[string]string
 	// Uncompressed data is copied as it stands: the object of that key, and all below it where it ends at a slash.
 	Uncompressed bool `json:",omitempty"`
+	// Multi marks data that is a prefix, below which each archive is a model of its own. A host serves one of them: see Target.
+	Multi bool `json:",omitempty"`
 }
 
 // A Model is what hosts serve: one container, or several of which each gets the answer of the one before.
@@ -23,6 +26,12 @@ type Model struct {
 	Container
 	More []Container `json:",omitempty"`
 	Role string      `json:",omitempty"`
+}
+
+// Target is the container of one of the models below a Multi container's prefix.
+func (c Container) Target(name string) Container {
+	c.DataURL, c.Multi = strings.TrimSuffix(c.DataURL, "/")+"/"+name, false
+	return c
 }
 
 // Containers are all containers of a model, in their order.
