@@ -2,6 +2,7 @@ package serving
 
 import (
 	"log/slog"
+	"maps"
 	"strings"
 
 	"github.com/mobula-ml/mobula/internal/identity"
@@ -28,11 +29,18 @@ type Model struct {
 	Role string      `json:",omitempty"`
 }
 
-// Target is the container of one of the models below a Multi container's prefix.
+// Target is the container of one of the models below a Multi container's prefix. It has one worker, as there are many of them, unless the
+// container says otherwise.
 func (c Container) Target(name string) Container {
 	c.DataURL, c.Multi = strings.TrimSuffix(c.DataURL, "/")+"/"+name, false
+	environment := map[string]string{workersVariable: "1"}
+	maps.Copy(environment, c.Environment)
+	c.Environment = environment
 	return c
 }
+
+// workersVariable is how many workers a Python model server has.
+const workersVariable = "SAGEMAKER_MODEL_SERVER_WORKERS"
 
 // Containers are all containers of a model, in their order.
 func (m Model) Containers() []Container { return append([]Container{m.Container}, m.More...) }
