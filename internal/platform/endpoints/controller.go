@@ -130,22 +130,23 @@ func (s *Service) retire(gone, stays *deployment) {
 		if kept[id] {
 			continue
 		}
-		h := s.take(id)
+		hosts := s.take(id)
 		s.wg.Go(func() {
-			if h != nil {
+			for _, h := range hosts {
 				h.Drain(s.ctx, drain)
 			}
-			s.discard(context.WithoutCancel(s.ctx), id, h)
+			s.discard(context.WithoutCancel(s.ctx), id, hosts)
 		})
 	}
 }
 
-// discard ends a host that has no requests any more.
-func (s *Service) discard(ctx context.Context, id string, h *serving.Host) {
-	if h != nil {
+// discard ends the hosts of an instance that has no requests any more.
+func (s *Service) discard(ctx context.Context, id string, hosts []*serving.Host) {
+	for _, h := range hosts {
 		h.Close()
 	}
 	s.Hosts.Remove(ctx, filepath.Join(s.Dir, id))
+	s.Capacity.Drop(id)
 }
 
 // backoff is the wait before a host is replaced that died soon after its start.
@@ -213,11 +214,13 @@ func (s *Service) replace(ctx context.Context, l *durable.Lease, e *endpoint, v 
 
 // remove ends all hosts and removes the row.
 func (s *Service) remove(ctx context.Context, l *durable.Lease, e *endpoint) error {
+	var gone sync.WaitGroup
 	for _, d := range []*deployment{e.Current, e.Next} {
 		for id := range d.ids() {
-			s.discard(ctx, id, s.take(id))
+			gone.Go(func() { s.discard(ctx, id, s.take(id)) })
 		}
 	}
+	gone.Wait()
 	if err := s.Keys.Revoke(ctx, e.ARN); err != nil {
 		return err
 	}
