@@ -39,7 +39,7 @@ func TestJobsTakeTurns(t *testing.T) {
 	second := ask(t.Context(), m, capacity.Need{CPUs: 2, Memory: 4}).running()
 	large := ask(t.Context(), m, capacity.Need{CPUs: 64, Memory: 4}).waiting()
 	small := ask(t.Context(), m, capacity.Need{CPUs: 1, Memory: 1}).waiting() // nobody overtakes
-	ask(t.Context(), m, capacity.Need{}).running()() // its maker may be first, which would wait for it
+	ask(t.Context(), m, capacity.Need{}).running()()                          // its maker may be first, which would wait for it
 	first()
 	first() // giving back twice is giving back once
 	select {

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/mobula-ml/mobula/internal/awsapi"
@@ -36,10 +38,11 @@ type pass struct {
 	job   *job
 	dir   string
 	stop  <-chan struct{}
+	sent  map[string]stamp // the files of outputs that were uploaded, by where they lie
 }
 
 func (s *Service) control(ctx context.Context, kind string, l *durable.Lease) error {
-	p := &pass{svc: s, lease: l}
+	p := &pass{svc: s, lease: l, sent: map[string]stamp{}}
 	err := s.DB.View(ctx, func(tx *store.Tx) (err error) {
 		p.job, err = rowsOf(kind).GetARN(tx, l.Key)
 		return err
@@ -192,10 +195,15 @@ func (p *pass) begin(ctx context.Context) (runner.Job, error) {
 	})
 }
 
-// watch waits for the end of the hosts, and passes a request to stop on to them.
+// watch waits for the end of the hosts, and passes a request to stop on to them. Meanwhile continuous outputs are uploaded.
 func (p *pass) watch(ctx context.Context, hosts runner.Job) (runner.Status, error) {
 	done := make(chan struct{})
+	var uploading sync.WaitGroup
+	defer uploading.Wait()
 	defer close(done)
+	if slices.ContainsFunc(p.outputs(), func(o output) bool { return o.continuous }) {
+		uploading.Go(func() { p.uploadWhileRunning(ctx, done) })
+	}
 	go func() {
 		select {
 		case <-p.stop:

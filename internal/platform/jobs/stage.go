@@ -283,7 +283,7 @@ func (p *pass) place(ctx context.Context, spec *runner.Spec, in input, info obje
 		if in.sharded && number%spec.Hosts != n-1 {
 			continue
 		}
-		if local && info.Size >= copyBelow && len(spec.Mounts) < maxMounts {
+		if local && info.Size >= copyBelow && len(spec.Mounts) < maxMounts && !p.uploaded(p.at(n, target)) {
 			spec.Mounts = append(spec.Mounts, runner.Mount{Source: source, Target: target, ReadOnly: true, Host: n})
 			continue
 		}
