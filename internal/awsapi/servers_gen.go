@@ -2209,9 +2209,19 @@ type GetLogEventsServer interface {
 	GetLogEvents(context.Context, *GetLogEventsRequest) (*GetLogEventsResponse, error)
 }
 
+// ListLogGroupsServer serves ListLogGroups.
+type ListLogGroupsServer interface {
+	ListLogGroups(context.Context, *ListLogGroupsRequest) (*ListLogGroupsResponse, error)
+}
+
 // AssumeRoleServer serves AssumeRole.
 type AssumeRoleServer interface {
 	AssumeRole(context.Context, *AssumeRoleRequest) (*AssumeRoleResponse, error)
+}
+
+// GetAccessKeyInfoServer serves GetAccessKeyInfo.
+type GetAccessKeyInfoServer interface {
+	GetAccessKeyInfo(context.Context, *GetAccessKeyInfoRequest) (*GetAccessKeyInfoResponse, error)
 }
 
 // GetCallerIdentityServer serves GetCallerIdentity.
@@ -2219,14 +2229,29 @@ type GetCallerIdentityServer interface {
 	GetCallerIdentity(context.Context, *GetCallerIdentityRequest) (*GetCallerIdentityResponse, error)
 }
 
+// GetSessionTokenServer serves GetSessionToken.
+type GetSessionTokenServer interface {
+	GetSessionToken(context.Context, *GetSessionTokenRequest) (*GetSessionTokenResponse, error)
+}
+
 // AttachRolePolicyServer serves AttachRolePolicy.
 type AttachRolePolicyServer interface {
 	AttachRolePolicy(context.Context, *AttachRolePolicyRequest) error
 }
 
+// CreatePolicyServer serves CreatePolicy.
+type CreatePolicyServer interface {
+	CreatePolicy(context.Context, *CreatePolicyRequest) (*CreatePolicyResponse, error)
+}
+
 // CreateRoleServer serves CreateRole.
 type CreateRoleServer interface {
 	CreateRole(context.Context, *CreateRoleRequest) (*CreateRoleResponse, error)
+}
+
+// DeletePolicyServer serves DeletePolicy.
+type DeletePolicyServer interface {
+	DeletePolicy(context.Context, *DeletePolicyRequest) error
 }
 
 // DeleteRoleServer serves DeleteRole.
@@ -2244,6 +2269,16 @@ type DetachRolePolicyServer interface {
 	DetachRolePolicy(context.Context, *DetachRolePolicyRequest) error
 }
 
+// GetPolicyServer serves GetPolicy.
+type GetPolicyServer interface {
+	GetPolicy(context.Context, *GetPolicyRequest) (*GetPolicyResponse, error)
+}
+
+// GetPolicyVersionServer serves GetPolicyVersion.
+type GetPolicyVersionServer interface {
+	GetPolicyVersion(context.Context, *GetPolicyVersionRequest) (*GetPolicyVersionResponse, error)
+}
+
 // GetRoleServer serves GetRole.
 type GetRoleServer interface {
 	GetRole(context.Context, *GetRoleRequest) (*GetRoleResponse, error)
@@ -2259,9 +2294,29 @@ type ListAttachedRolePoliciesServer interface {
 	ListAttachedRolePolicies(context.Context, *ListAttachedRolePoliciesRequest) (*ListAttachedRolePoliciesResponse, error)
 }
 
+// ListInstanceProfilesForRoleServer serves ListInstanceProfilesForRole.
+type ListInstanceProfilesForRoleServer interface {
+	ListInstanceProfilesForRole(context.Context, *ListInstanceProfilesForRoleRequest) (*ListInstanceProfilesForRoleResponse, error)
+}
+
+// ListPoliciesServer serves ListPolicies.
+type ListPoliciesServer interface {
+	ListPolicies(context.Context, *ListPoliciesRequest) (*ListPoliciesResponse, error)
+}
+
+// ListPolicyVersionsServer serves ListPolicyVersions.
+type ListPolicyVersionsServer interface {
+	ListPolicyVersions(context.Context, *ListPolicyVersionsRequest) (*ListPolicyVersionsResponse, error)
+}
+
 // ListRolePoliciesServer serves ListRolePolicies.
 type ListRolePoliciesServer interface {
 	ListRolePolicies(context.Context, *ListRolePoliciesRequest) (*ListRolePoliciesResponse, error)
+}
+
+// ListRoleTagsServer serves ListRoleTags.
+type ListRoleTagsServer interface {
+	ListRoleTags(context.Context, *ListRoleTagsRequest) (*ListRoleTagsResponse, error)
 }
 
 // ListRolesServer serves ListRoles.
@@ -2279,9 +2334,39 @@ type SimulatePrincipalPolicyServer interface {
 	SimulatePrincipalPolicy(context.Context, *SimulatePrincipalPolicyRequest) (*SimulatePolicyResponse, error)
 }
 
+// TagRoleServer serves TagRole.
+type TagRoleServer interface {
+	TagRole(context.Context, *TagRoleRequest) error
+}
+
+// UntagRoleServer serves UntagRole.
+type UntagRoleServer interface {
+	UntagRole(context.Context, *UntagRoleRequest) error
+}
+
 // UpdateAssumeRolePolicyServer serves UpdateAssumeRolePolicy.
 type UpdateAssumeRolePolicyServer interface {
 	UpdateAssumeRolePolicy(context.Context, *UpdateAssumeRolePolicyRequest) error
+}
+
+// UpdateRoleServer serves UpdateRole.
+type UpdateRoleServer interface {
+	UpdateRole(context.Context, *UpdateRoleRequest) (*UpdateRoleResponse, error)
+}
+
+// UpdateRoleDescriptionServer serves UpdateRoleDescription.
+type UpdateRoleDescriptionServer interface {
+	UpdateRoleDescription(context.Context, *UpdateRoleDescriptionRequest) (*UpdateRoleDescriptionResponse, error)
+}
+
+// ChangeMessageVisibilityServer serves ChangeMessageVisibility.
+type ChangeMessageVisibilityServer interface {
+	ChangeMessageVisibility(context.Context, *ChangeMessageVisibilityRequest) error
+}
+
+// ChangeMessageVisibilityBatchServer serves ChangeMessageVisibilityBatch.
+type ChangeMessageVisibilityBatchServer interface {
+	ChangeMessageVisibilityBatch(context.Context, *ChangeMessageVisibilityBatchRequest) (*ChangeMessageVisibilityBatchResult, error)
 }
 
 // CreateQueueServer serves CreateQueue.
@@ -2292,6 +2377,11 @@ type CreateQueueServer interface {
 // DeleteMessageServer serves DeleteMessage.
 type DeleteMessageServer interface {
 	DeleteMessage(context.Context, *DeleteMessageRequest) error
+}
+
+// DeleteMessageBatchServer serves DeleteMessageBatch.
+type DeleteMessageBatchServer interface {
+	DeleteMessageBatch(context.Context, *DeleteMessageBatchRequest) (*DeleteMessageBatchResult, error)
 }
 
 // DeleteQueueServer serves DeleteQueue.
@@ -2309,9 +2399,19 @@ type GetQueueUrlServer interface {
 	GetQueueUrl(context.Context, *GetQueueUrlRequest) (*GetQueueUrlResult, error)
 }
 
+// ListQueueTagsServer serves ListQueueTags.
+type ListQueueTagsServer interface {
+	ListQueueTags(context.Context, *ListQueueTagsRequest) (*ListQueueTagsResult, error)
+}
+
 // ListQueuesServer serves ListQueues.
 type ListQueuesServer interface {
 	ListQueues(context.Context, *ListQueuesRequest) (*ListQueuesResult, error)
+}
+
+// PurgeQueueServer serves PurgeQueue.
+type PurgeQueueServer interface {
+	PurgeQueue(context.Context, *PurgeQueueRequest) error
 }
 
 // ReceiveMessageServer serves ReceiveMessage.
@@ -2322,6 +2422,26 @@ type ReceiveMessageServer interface {
 // SendMessageServer serves SendMessage.
 type SendMessageServer interface {
 	SendMessage(context.Context, *SendMessageRequest) (*SendMessageResult, error)
+}
+
+// SendMessageBatchServer serves SendMessageBatch.
+type SendMessageBatchServer interface {
+	SendMessageBatch(context.Context, *SendMessageBatchRequest) (*SendMessageBatchResult, error)
+}
+
+// SetQueueAttributesServer serves SetQueueAttributes.
+type SetQueueAttributesServer interface {
+	SetQueueAttributes(context.Context, *SetQueueAttributesRequest) error
+}
+
+// TagQueueServer serves TagQueue.
+type TagQueueServer interface {
+	TagQueue(context.Context, *TagQueueRequest) error
+}
+
+// UntagQueueServer serves UntagQueue.
+type UntagQueueServer interface {
+	UntagQueue(context.Context, *UntagQueueRequest) error
 }
 
 // CreateFunctionServer serves CreateFunction.

@@ -886,6 +886,13 @@ type BatchReplaceClusterNodesResponse struct {
 	SuccessfulNodeLogicalIds []string                                 `json:"SuccessfulNodeLogicalIds,omitempty"`
 }
 
+type BatchResultErrorEntry struct {
+	Code        *string `json:"Code,omitempty"`
+	Id          *string `json:"Id,omitempty"`
+	Message     *string `json:"Message,omitempty"`
+	SenderFault *bool   `json:"SenderFault,omitempty"`
+}
+
 type BatchTransformInput struct {
 	DataCapturedDestinationS3Uri  *string                  `json:"DataCapturedDestinationS3Uri,omitempty"`
 	DatasetFormat                 *MonitoringDatasetFormat `json:"DatasetFormat,omitempty"`
@@ -1080,6 +1087,32 @@ type CfnUpdateTemplateProvider struct {
 	Parameters   []CfnStackUpdateParameter `json:"Parameters,omitempty"`
 	TemplateName *string                   `json:"TemplateName,omitempty"`
 	TemplateURL  *string                   `json:"TemplateURL,omitempty"`
+}
+
+type ChangeMessageVisibilityBatchRequest struct {
+	Entries  []ChangeMessageVisibilityBatchRequestEntry `json:"Entries,omitzero"`
+	QueueUrl *string                                    `json:"QueueUrl,omitempty"`
+}
+
+type ChangeMessageVisibilityBatchRequestEntry struct {
+	Id                *string `json:"Id,omitempty"`
+	ReceiptHandle     *string `json:"ReceiptHandle,omitempty"`
+	VisibilityTimeout *int32  `json:"VisibilityTimeout,omitempty"`
+}
+
+type ChangeMessageVisibilityBatchResult struct {
+	Failed     []BatchResultErrorEntry                   `json:"Failed,omitzero"`
+	Successful []ChangeMessageVisibilityBatchResultEntry `json:"Successful,omitzero"`
+}
+
+type ChangeMessageVisibilityBatchResultEntry struct {
+	Id *string `json:"Id,omitempty"`
+}
+
+type ChangeMessageVisibilityRequest struct {
+	QueueUrl          *string `json:"QueueUrl,omitempty"`
+	ReceiptHandle     *string `json:"ReceiptHandle,omitempty"`
+	VisibilityTimeout *int32  `json:"VisibilityTimeout,omitempty"`
 }
 
 type Channel struct {
@@ -2615,6 +2648,18 @@ type CreatePipelineRequest struct {
 
 type CreatePipelineResponse struct {
 	PipelineArn *string `json:"PipelineArn,omitempty"`
+}
+
+type CreatePolicyRequest struct {
+	Description    *string  `json:"Description,omitempty"`
+	Path           *string  `json:"Path,omitempty"`
+	PolicyDocument *string  `json:"PolicyDocument,omitempty"`
+	PolicyName     *string  `json:"PolicyName,omitempty"`
+	Tags           []IAMTag `json:"Tags,omitempty"`
+}
+
+type CreatePolicyResponse struct {
+	Policy *Policy `json:"Policy,omitempty"`
 }
 
 type CreatePresignedDomainUrlRequest struct {

@@ -57,6 +57,11 @@ type DataSource struct {
 	S3DataSource         *S3DataSource         `json:"S3DataSource,omitempty"`
 }
 
+type DataSourceFilter struct {
+	Name *string `json:"name,omitempty"`
+	Type *string `json:"type,omitempty"`
+}
+
 type DatabaseConfigurationMetadata struct {
 	Advisory       *string `json:"Advisory,omitempty"`
 	FailureMessage *string `json:"FailureMessage,omitempty"`
@@ -365,6 +370,25 @@ type DeleteJobRequest struct {
 type DeleteJobResponse struct {
 }
 
+type DeleteMessageBatchRequest struct {
+	Entries  []DeleteMessageBatchRequestEntry `json:"Entries,omitzero"`
+	QueueUrl *string                          `json:"QueueUrl,omitempty"`
+}
+
+type DeleteMessageBatchRequestEntry struct {
+	Id            *string `json:"Id,omitempty"`
+	ReceiptHandle *string `json:"ReceiptHandle,omitempty"`
+}
+
+type DeleteMessageBatchResult struct {
+	Failed     []BatchResultErrorEntry         `json:"Failed,omitzero"`
+	Successful []DeleteMessageBatchResultEntry `json:"Successful,omitzero"`
+}
+
+type DeleteMessageBatchResultEntry struct {
+	Id *string `json:"Id,omitempty"`
+}
+
 type DeleteMessageRequest struct {
 	QueueUrl      *string `json:"QueueUrl,omitempty"`
 	ReceiptHandle *string `json:"ReceiptHandle,omitempty"`
@@ -450,6 +474,10 @@ type DeletePipelineRequest struct {
 
 type DeletePipelineResponse struct {
 	PipelineArn *string `json:"PipelineArn,omitempty"`
+}
+
+type DeletePolicyRequest struct {
+	PolicyArn *string `json:"PolicyArn,omitempty"`
 }
 
 type DeleteProcessingJobRequest struct {
@@ -3030,6 +3058,14 @@ type GenerativeAiSettings struct {
 	AmazonBedrockRoleArn *string `json:"AmazonBedrockRoleArn,omitempty"`
 }
 
+type GetAccessKeyInfoRequest struct {
+	AccessKeyId *string `json:"AccessKeyId,omitempty"`
+}
+
+type GetAccessKeyInfoResponse struct {
+	Account *string `json:"Account,omitempty"`
+}
+
 type GetCallerIdentityRequest struct {
 }
 
@@ -3117,6 +3153,23 @@ type GetModelPackageGroupPolicyOutput struct {
 	ResourcePolicy *string `json:"ResourcePolicy,omitempty"`
 }
 
+type GetPolicyRequest struct {
+	PolicyArn *string `json:"PolicyArn,omitempty"`
+}
+
+type GetPolicyResponse struct {
+	Policy *Policy `json:"Policy,omitempty"`
+}
+
+type GetPolicyVersionRequest struct {
+	PolicyArn *string `json:"PolicyArn,omitempty"`
+	VersionId *string `json:"VersionId,omitempty"`
+}
+
+type GetPolicyVersionResponse struct {
+	PolicyVersion *PolicyVersion `json:"PolicyVersion,omitempty"`
+}
+
 type GetQueueAttributesRequest struct {
 	AttributeNames []string `json:"AttributeNames,omitempty"`
 	QueueUrl       *string  `json:"QueueUrl,omitempty"`
@@ -3198,6 +3251,19 @@ type GetSearchSuggestionsRequest struct {
 
 type GetSearchSuggestionsResponse struct {
 	PropertyNameSuggestions []PropertyNameSuggestion `json:"PropertyNameSuggestions,omitempty"`
+}
+
+type GetSessionTokenRequest struct {
+	DurationSeconds         *int32  `json:"DurationSeconds,omitempty"`
+	MinimumSessionTokenSize *int32  `json:"MinimumSessionTokenSize,omitempty"`
+	SerialNumber            *string `json:"SerialNumber,omitempty"`
+	TokenCode               *string `json:"TokenCode,omitempty"`
+}
+
+type GetSessionTokenResponse struct {
+	Credentials             *STSCredentials `json:"Credentials,omitempty"`
+	SessionTokenSize        *int32          `json:"SessionTokenSize,omitempty"`
+	SessionTokenUtilization *int32          `json:"SessionTokenUtilization,omitempty"`
 }
 
 type GitConfig struct {

@@ -379,6 +379,16 @@ type InstancePreference struct {
 	TrainingPlanArns []string `json:"TrainingPlanArns,omitempty"`
 }
 
+type InstanceProfile struct {
+	Arn                 *string  `json:"Arn,omitempty"`
+	CreateDate          *Time    `json:"CreateDate,omitempty"`
+	InstanceProfileId   *string  `json:"InstanceProfileId,omitempty"`
+	InstanceProfileName *string  `json:"InstanceProfileName,omitempty"`
+	Path                *string  `json:"Path,omitempty"`
+	Roles               []Role   `json:"Roles,omitzero"`
+	Tags                []IAMTag `json:"Tags,omitempty"`
+}
+
 type InstanceRequirementsEniConfiguration struct {
 	AdditionalEnis *AdditionalEnis `json:"AdditionalEnis,omitempty"`
 	CustomerEni    *string         `json:"CustomerEni,omitempty"`
@@ -1484,6 +1494,18 @@ type ListInferenceRoutersOutput struct {
 	NextToken        *string                  `json:"NextToken,omitempty"`
 }
 
+type ListInstanceProfilesForRoleRequest struct {
+	Marker   *string `json:"Marker,omitempty"`
+	MaxItems *int32  `json:"MaxItems,omitempty"`
+	RoleName *string `json:"RoleName,omitempty"`
+}
+
+type ListInstanceProfilesForRoleResponse struct {
+	InstanceProfiles []InstanceProfile `json:"InstanceProfiles,omitzero"`
+	IsTruncated      *bool             `json:"IsTruncated,omitempty"`
+	Marker           *string           `json:"Marker,omitempty"`
+}
+
 type ListJobSchemaVersionsRequest struct {
 	JobCategory *string `json:"JobCategory,omitempty"`
 	MaxResults  *int32  `json:"MaxResults,omitempty"`
@@ -1560,6 +1582,23 @@ type ListLineageGroupsRequest struct {
 type ListLineageGroupsResponse struct {
 	LineageGroupSummaries []LineageGroupSummary `json:"LineageGroupSummaries,omitempty"`
 	NextToken             *string               `json:"NextToken,omitempty"`
+}
+
+type ListLogGroupsRequest struct {
+	AccountIdentifiers    []string           `json:"accountIdentifiers,omitempty"`
+	DataSources           []DataSourceFilter `json:"dataSources,omitempty"`
+	FieldIndexNames       []string           `json:"fieldIndexNames,omitempty"`
+	IncludeLinkedAccounts *bool              `json:"includeLinkedAccounts,omitempty"`
+	Limit                 *int32             `json:"limit,omitempty"`
+	LogGroupClass         *string            `json:"logGroupClass,omitempty"`
+	LogGroupNamePattern   *string            `json:"logGroupNamePattern,omitempty"`
+	LogGroupTags          []TagFilter        `json:"logGroupTags,omitempty"`
+	NextToken             *string            `json:"nextToken,omitempty"`
+}
+
+type ListLogGroupsResponse struct {
+	LogGroups []LogGroupSummary `json:"logGroups,omitempty"`
+	NextToken *string           `json:"nextToken,omitempty"`
 }
 
 type ListMlflowAppsRequest struct {
@@ -1962,6 +2001,33 @@ type ListPipelinesResponse struct {
 	PipelineSummaries []PipelineSummary `json:"PipelineSummaries,omitempty"`
 }
 
+type ListPoliciesRequest struct {
+	Marker            *string `json:"Marker,omitempty"`
+	MaxItems          *int32  `json:"MaxItems,omitempty"`
+	OnlyAttached      *bool   `json:"OnlyAttached,omitempty"`
+	PathPrefix        *string `json:"PathPrefix,omitempty"`
+	PolicyUsageFilter *string `json:"PolicyUsageFilter,omitempty"`
+	Scope             *string `json:"Scope,omitempty"`
+}
+
+type ListPoliciesResponse struct {
+	IsTruncated *bool    `json:"IsTruncated,omitempty"`
+	Marker      *string  `json:"Marker,omitempty"`
+	Policies    []Policy `json:"Policies,omitempty"`
+}
+
+type ListPolicyVersionsRequest struct {
+	Marker    *string `json:"Marker,omitempty"`
+	MaxItems  *int32  `json:"MaxItems,omitempty"`
+	PolicyArn *string `json:"PolicyArn,omitempty"`
+}
+
+type ListPolicyVersionsResponse struct {
+	IsTruncated *bool           `json:"IsTruncated,omitempty"`
+	Marker      *string         `json:"Marker,omitempty"`
+	Versions    []PolicyVersion `json:"Versions,omitempty"`
+}
+
 type ListProcessingJobsRequest struct {
 	CreationTimeAfter      *Time   `json:"CreationTimeAfter,omitempty"`
 	CreationTimeBefore     *Time   `json:"CreationTimeBefore,omitempty"`
@@ -1993,6 +2059,14 @@ type ListProjectsInput struct {
 type ListProjectsOutput struct {
 	NextToken          *string          `json:"NextToken,omitempty"`
 	ProjectSummaryList []ProjectSummary `json:"ProjectSummaryList,omitzero"`
+}
+
+type ListQueueTagsRequest struct {
+	QueueUrl *string `json:"QueueUrl,omitempty"`
+}
+
+type ListQueueTagsResult struct {
+	Tags map[string]string `json:"Tags,omitempty"`
 }
 
 type ListQueuesRequest struct {
@@ -2043,6 +2117,18 @@ type ListRolePoliciesResponse struct {
 	IsTruncated *bool    `json:"IsTruncated,omitempty"`
 	Marker      *string  `json:"Marker,omitempty"`
 	PolicyNames []string `json:"PolicyNames,omitzero"`
+}
+
+type ListRoleTagsRequest struct {
+	Marker   *string `json:"Marker,omitempty"`
+	MaxItems *int32  `json:"MaxItems,omitempty"`
+	RoleName *string `json:"RoleName,omitempty"`
+}
+
+type ListRoleTagsResponse struct {
+	IsTruncated *bool    `json:"IsTruncated,omitempty"`
+	Marker      *string  `json:"Marker,omitempty"`
+	Tags        []IAMTag `json:"Tags,omitzero"`
 }
 
 type ListRolesRequest struct {
@@ -2304,6 +2390,12 @@ type LogGroup struct {
 	RetentionInDays                  *int32   `json:"retentionInDays,omitempty"`
 	RetentionPolicyName              *string  `json:"retentionPolicyName,omitempty"`
 	StoredBytes                      *int64   `json:"storedBytes,omitempty"`
+}
+
+type LogGroupSummary struct {
+	LogGroupArn   *string `json:"logGroupArn,omitempty"`
+	LogGroupClass *string `json:"logGroupClass,omitempty"`
+	LogGroupName  *string `json:"logGroupName,omitempty"`
 }
 
 type LogStream struct {

@@ -234,6 +234,21 @@ type PlacementSpecification struct {
 	UltraServerId *string `json:"UltraServerId,omitempty"`
 }
 
+type Policy struct {
+	Arn                           *string  `json:"Arn,omitempty"`
+	AttachmentCount               *int32   `json:"AttachmentCount,omitempty"`
+	CreateDate                    *Time    `json:"CreateDate,omitempty"`
+	DefaultVersionId              *string  `json:"DefaultVersionId,omitempty"`
+	Description                   *string  `json:"Description,omitempty"`
+	IsAttachable                  *bool    `json:"IsAttachable,omitempty"`
+	Path                          *string  `json:"Path,omitempty"`
+	PermissionsBoundaryUsageCount *int32   `json:"PermissionsBoundaryUsageCount,omitempty"`
+	PolicyId                      *string  `json:"PolicyId,omitempty"`
+	PolicyName                    *string  `json:"PolicyName,omitempty"`
+	Tags                          []IAMTag `json:"Tags,omitempty"`
+	UpdateDate                    *Time    `json:"UpdateDate,omitempty"`
+}
+
 type PolicyDescriptorType struct {
 	Arn *string `json:"arn,omitempty"`
 }
@@ -242,6 +257,13 @@ type PolicyIdentifier struct {
 	InlinePolicyIdentifier *InlinePolicyIdentifierType `json:"InlinePolicyIdentifier,omitempty"`
 	PolicyArn              *string                     `json:"PolicyArn,omitempty"`
 	PolicyType             *string                     `json:"PolicyType,omitempty"`
+}
+
+type PolicyVersion struct {
+	CreateDate       *Time   `json:"CreateDate,omitempty"`
+	Document         *string `json:"Document,omitempty"`
+	IsDefaultVersion *bool   `json:"IsDefaultVersion,omitempty"`
+	VersionId        *string `json:"VersionId,omitempty"`
 }
 
 type Position struct {
@@ -539,6 +561,10 @@ type ProvisioningParameter struct {
 
 type PublicWorkforceTaskPrice struct {
 	AmountInUsd *USD `json:"AmountInUsd,omitempty"`
+}
+
+type PurgeQueueRequest struct {
+	QueueUrl *string `json:"QueueUrl,omitempty"`
 }
 
 type PutEndpointPolicyRequest struct {
@@ -1180,6 +1206,35 @@ type SelectiveExecutionResult struct {
 	SourcePipelineExecutionArn *string `json:"SourcePipelineExecutionArn,omitempty"`
 }
 
+type SendMessageBatchRequest struct {
+	Entries  []SendMessageBatchRequestEntry `json:"Entries,omitzero"`
+	QueueUrl *string                        `json:"QueueUrl,omitempty"`
+}
+
+type SendMessageBatchRequestEntry struct {
+	DelaySeconds            *int32                                 `json:"DelaySeconds,omitempty"`
+	Id                      *string                                `json:"Id,omitempty"`
+	MessageAttributes       map[string]MessageAttributeValue       `json:"MessageAttributes,omitempty"`
+	MessageBody             *string                                `json:"MessageBody,omitempty"`
+	MessageDeduplicationId  *string                                `json:"MessageDeduplicationId,omitempty"`
+	MessageGroupId          *string                                `json:"MessageGroupId,omitempty"`
+	MessageSystemAttributes map[string]MessageSystemAttributeValue `json:"MessageSystemAttributes,omitempty"`
+}
+
+type SendMessageBatchResult struct {
+	Failed     []BatchResultErrorEntry       `json:"Failed,omitzero"`
+	Successful []SendMessageBatchResultEntry `json:"Successful,omitzero"`
+}
+
+type SendMessageBatchResultEntry struct {
+	Id                           *string `json:"Id,omitempty"`
+	MD5OfMessageAttributes       *string `json:"MD5OfMessageAttributes,omitempty"`
+	MD5OfMessageBody             *string `json:"MD5OfMessageBody,omitempty"`
+	MD5OfMessageSystemAttributes *string `json:"MD5OfMessageSystemAttributes,omitempty"`
+	MessageId                    *string `json:"MessageId,omitempty"`
+	SequenceNumber               *string `json:"SequenceNumber,omitempty"`
+}
+
 type SendMessageRequest struct {
 	DelaySeconds            *int32                                 `json:"DelaySeconds,omitempty"`
 	MessageAttributes       map[string]MessageAttributeValue       `json:"MessageAttributes,omitempty"`
@@ -1248,6 +1303,11 @@ type ServiceCatalogProvisioningUpdateDetails struct {
 
 type SessionChainingConfig struct {
 	EnableSessionTagChaining *bool `json:"EnableSessionTagChaining,omitempty"`
+}
+
+type SetQueueAttributesRequest struct {
+	Attributes map[string]string `json:"Attributes,omitempty"`
+	QueueUrl   *string           `json:"QueueUrl,omitempty"`
 }
 
 type ShadowModeConfig struct {
@@ -1632,6 +1692,21 @@ type TabularResolvedAttributes struct {
 type Tag struct {
 	Key   *string `json:"Key,omitempty"`
 	Value *string `json:"Value,omitempty"`
+}
+
+type TagFilter struct {
+	Key    *string  `json:"key,omitempty"`
+	Values []string `json:"values,omitempty"`
+}
+
+type TagQueueRequest struct {
+	QueueUrl *string           `json:"QueueUrl,omitempty"`
+	Tags     map[string]string `json:"Tags,omitempty"`
+}
+
+type TagRoleRequest struct {
+	RoleName *string  `json:"RoleName,omitempty"`
+	Tags     []IAMTag `json:"Tags,omitzero"`
 }
 
 type TagsError struct {
@@ -2242,6 +2317,16 @@ type UnifiedStudioSettings struct {
 	StudioWebPortalAccess      *string `json:"StudioWebPortalAccess,omitempty"`
 }
 
+type UntagQueueRequest struct {
+	QueueUrl *string  `json:"QueueUrl,omitempty"`
+	TagKeys  []string `json:"TagKeys,omitzero"`
+}
+
+type UntagRoleRequest struct {
+	RoleName *string  `json:"RoleName,omitempty"`
+	TagKeys  []string `json:"TagKeys,omitzero"`
+}
+
 type UpdateActionRequest struct {
 	ActionName         *string           `json:"ActionName,omitempty"`
 	Description        *string           `json:"Description,omitempty"`
@@ -2795,6 +2880,24 @@ type UpdateRecordRequest struct {
 	RecordIdentifierValueAsString *string                  `json:"RecordIdentifierValueAsString,omitempty"`
 	TargetStores                  []string                 `json:"TargetStores,omitempty"`
 	TtlDuration                   *FeatureStoreTtlDuration `json:"TtlDuration,omitempty"`
+}
+
+type UpdateRoleDescriptionRequest struct {
+	Description *string `json:"Description,omitempty"`
+	RoleName    *string `json:"RoleName,omitempty"`
+}
+
+type UpdateRoleDescriptionResponse struct {
+	Role *Role `json:"Role,omitempty"`
+}
+
+type UpdateRoleRequest struct {
+	Description        *string `json:"Description,omitempty"`
+	MaxSessionDuration *int32  `json:"MaxSessionDuration,omitempty"`
+	RoleName           *string `json:"RoleName,omitempty"`
+}
+
+type UpdateRoleResponse struct {
 }
 
 type UpdateSpaceRequest struct {

@@ -19,7 +19,7 @@ import (
 	"github.com/mobula-ml/mobula/internal/store"
 )
 
-// Credentials are a key pair, with a session token where the pair is a job's.
+// Credentials are a key pair, with a session token where the pair is a job's or a session's.
 type Credentials struct {
 	AccessKeyID, SecretAccessKey string
 	SessionToken                 string    `json:",omitempty"`
@@ -125,13 +125,15 @@ func newPair(prefix string) Credentials {
 // IssueOptions say for what a key is.
 type IssueOptions struct {
 	Account, Region, RoleARN, JobARN string
-	TTL                              time.Duration
+	// SessionName makes the key one of a session that a caller opened: it ends by its time alone, though the job that it was opened in may end before.
+	SessionName string
+	TTL         time.Duration
 }
 
 // keptExpired is how long a key that has expired is still known by its own error.
 const keptExpired = 24 * time.Hour
 
-// Issue makes a key for a job. It is on disk when Issue returns.
+// Issue makes a key for a job or a session. It is on disk when Issue returns.
 func (k *Keys) Issue(ctx context.Context, o IssueOptions) (Credentials, error) {
 	c := newPair("ASIA")
 	var token [48]byte
@@ -143,12 +145,12 @@ func (k *Keys) Issue(ctx context.Context, o IssueOptions) (Credentials, error) {
 		if _, err := tx.Exec(`DELETE FROM job_keys WHERE expires < ?`, now.Add(-keptExpired).UnixMicro()); err != nil {
 			return err
 		}
-		_, err := tx.Exec(`INSERT INTO job_keys (access_key, secret, token, account, region, role, job, expires) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-			c.AccessKeyID, c.SecretAccessKey, c.SessionToken, o.Account, o.Region, o.RoleARN, o.JobARN, c.Expires.UnixMicro())
+		_, err := tx.Exec(`INSERT INTO job_keys (access_key, secret, token, account, region, role, job, session, expires) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			c.AccessKeyID, c.SecretAccessKey, c.SessionToken, o.Account, o.Region, o.RoleARN, o.JobARN, o.SessionName, c.Expires.UnixMicro())
 		return err
 	})
 	if err != nil {
-		return Credentials{}, fmt.Errorf("issue a key for %s: %w", o.JobARN, err)
+		return Credentials{}, fmt.Errorf("issue a key for %s%s: %w", o.JobARN, o.SessionName, err)
 	}
 	k.forget(func(j jobKey) bool { return j.Expires.Before(now.Add(-keptExpired)) })
 	return c, nil
@@ -159,7 +161,7 @@ func (k *Keys) Extend(ctx context.Context, jobARN string, ttl time.Duration) err
 	until := k.db.World.Now().Add(ttl).UnixMicro()
 	var n int64
 	err := k.db.Update(ctx, func(tx *store.Tx) (err error) {
-		n, err = tx.Exec(`UPDATE job_keys SET expires = CASE WHEN expires < ? THEN ? ELSE expires END WHERE job = ?`, until, until, jobARN)
+		n, err = tx.Exec(`UPDATE job_keys SET expires = CASE WHEN expires < ? THEN ? ELSE expires END WHERE job = ? AND session = ''`, until, until, jobARN)
 		return err
 	})
 	if err == nil && n == 0 {
@@ -175,7 +177,7 @@ func (k *Keys) Extend(ctx context.Context, jobARN string, ttl time.Duration) err
 // Revoke ends every key of a job.
 func (k *Keys) Revoke(ctx context.Context, jobARN string) error {
 	err := k.db.Update(ctx, func(tx *store.Tx) error {
-		_, err := tx.Exec(`DELETE FROM job_keys WHERE job = ?`, jobARN)
+		_, err := tx.Exec(`DELETE FROM job_keys WHERE job = ? AND session = ''`, jobARN)
 		return err
 	})
 	if err != nil {
@@ -190,6 +192,15 @@ func (k *Keys) forget(stale func(jobKey) bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	maps.DeleteFunc(k.cache, func(_ string, j jobKey) bool { return stale(j) })
+}
+
+// AccountOf tells the account of an access key, whether or not it has expired. ErrUnknownKey says that it is not one of this server's.
+func (k *Keys) AccountOf(ctx context.Context, accessKey string) (string, error) {
+	if accessKey == k.Root.AccessKeyID {
+		return k.self.Account, nil
+	}
+	j, err := k.load(ctx, accessKey)
+	return j.principal.Account, err
 }
 
 // Lookup returns the secret of an access key and who acts with it.
@@ -222,10 +233,10 @@ func (k *Keys) load(ctx context.Context, accessKey string) (j jobKey, err error)
 		return tx.Query(func(rows *sql.Rows) error {
 			var expires int64
 			found = true
-			err := rows.Scan(&j.SecretAccessKey, &j.SessionToken, &j.principal.Account, &j.principal.Region, &j.principal.RoleARN, &j.principal.JobARN, &expires)
+			err := rows.Scan(&j.SecretAccessKey, &j.SessionToken, &j.principal.Account, &j.principal.Region, &j.principal.RoleARN, &j.principal.JobARN, &j.principal.SessionName, &expires)
 			j.Expires = time.UnixMicro(expires)
 			return err
-		}, `SELECT secret, token, account, region, role, job, expires FROM job_keys WHERE access_key = ?`, accessKey)
+		}, `SELECT secret, token, account, region, role, job, session, expires FROM job_keys WHERE access_key = ?`, accessKey)
 	})
 	if err == nil && !found {
 		err = ErrUnknownKey
@@ -233,7 +244,10 @@ func (k *Keys) load(ctx context.Context, accessKey string) (j jobKey, err error)
 	if err != nil {
 		return j, err
 	}
-	j.AccessKeyID, j.principal.AccessKey, j.principal.SessionName = accessKey, accessKey, "SageMaker"
+	j.AccessKeyID, j.principal.AccessKey = accessKey, accessKey
+	if j.principal.SessionName == "" {
+		j.principal.SessionName = "SageMaker"
+	}
 	k.cache[accessKey] = j
 	return j, nil
 }

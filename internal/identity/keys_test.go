@@ -73,6 +73,24 @@ func TestKeys(t *testing.T) {
 	}
 	refused("revoked", job.SessionToken, identity.ErrUnknownKey)
 
+	// A session that was opened in a job ends by its own time, whatever becomes of the job.
+	opened, err := keys.Issue(t.Context(), identity.IssueOptions{Account: "1", RoleARN: "arn:aws:iam::1:role/x", JobARN: "job", SessionName: "mine", TTL: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := keys.Extend(t.Context(), "job", 2*time.Hour); !errors.Is(err, identity.ErrUnknownKey) {
+		t.Errorf("a session was extended with its job: %v", err)
+	}
+	if err := keys.Revoke(t.Context(), "job"); err != nil {
+		t.Fatal(err)
+	}
+	job = opened
+	if _, p, err := keys.Lookup(t.Context(), job.AccessKeyID, job.SessionToken); err != nil || p.CallerARN() != "arn:aws:sts::1:assumed-role/x/mine" || p.JobARN != "job" {
+		t.Errorf("session: %v, %v", p, err)
+	}
+	clock.Advance(time.Hour)
+	refused("session expired", job.SessionToken, identity.ErrExpired)
+
 	if err := os.WriteFile(file, []byte("{}"), 0o600); err != nil {
 		t.Fatal(err)
 	}

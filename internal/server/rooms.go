@@ -71,13 +71,13 @@ func (s *Server) openRooms(ctx context.Context, later func(func())) (err error) 
 	models := registry.New(registry.Deps{DB: s.db, Objects: objects, World: s.World})
 	s.openServing(objects, models, library, support)
 	code := functions.New(functions.Deps{DB: s.db, Engine: s.engine, Objects: objects, Keys: s.keys, Runner: s.runner, Python: s.python, World: s.World, Log: s.Log,
-		Dir: filepath.Join(s.Data, "functions"), Socket: s.socket, Capacity: s.capacity})
+		Dir: filepath.Join(s.Data, "functions"), LogDir: s.logDir(), Socket: s.socket, Capacity: s.capacity})
 	waiting := &queues.Service{DB: s.db, World: s.World}
 	r.pipelines = pipelines.New(pipelines.Deps{DB: s.db, Engine: s.engine, Objects: objects, World: s.World, Log: s.Log, Jobs: r.jobs, Tuning: trials,
-		Registry: models, Models: r.endpoints, Experiments: r.experiments, Features: r.features, Functions: code, Queues: waiting, Transforms: r.transform})
+		Registry: models, Models: r.endpoints, Experiments: r.experiments, Features: r.features, Functions: code, Queues: waiting, Transforms: r.transform, Runtimes: s.python})
 	r.lineage = lineage.New(lineage.Deps{DB: s.db, Objects: s.objects, World: s.World, Log: s.Log, Features: r.features, Endpoints: r.endpoints,
 		Components: r.experiments})
-	r.all = []any{r.features, r.jobs, trials, models, r.experiments, r.pipelines, r.endpoints, r.transform, r.lineage, code, waiting, &account.Service{DB: s.db, World: s.World},
+	r.all = []any{r.features, r.jobs, trials, models, r.experiments, r.pipelines, r.endpoints, r.transform, r.lineage, code, waiting, &account.Service{DB: s.db, World: s.World, Keys: s.keys},
 		&logs.Service{Dir: s.logDir()}, search.New(search.Deps{DB: s.db, Listers: r.listers(trials, models), SourceDetail: r.jobs.SourceDetail})}
 
 	s3 := object.Handler(s.objects, object.HandlerOptions{BeforeRead: r.features.Flush, World: s.World, Log: s.Log,

@@ -166,9 +166,9 @@ func (s *Server) listenUnix() (net.Listener, error) {
 	if err := os.Remove(s.socket); err != nil && !errors.Is(err, os.ErrNotExist) { // left by a server that was killed: the folder is ours now
 		return nil, err
 	}
-	l, err := net.Listen("unix", s.socket)
+	l, err := runner.ListenForHosts(s.socket)
 	if err != nil {
-		return nil, fmt.Errorf("listen at %s: %w", s.socket, err)
+		return nil, err
 	}
 	return l, os.Chmod(s.socket, 0o600)
 }

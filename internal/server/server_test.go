@@ -140,10 +140,22 @@ func TestClients(t *testing.T) {
 	if err != nil || len(scripts) == 0 {
 		t.Fatalf("no scripts: %v", err)
 	}
+	programs := commandLine(t)
+	version, err := exec.Command(python(t), "-c", `import sys; print("%d.%d" % sys.version_info[:2])`).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The image of functions is a Python without packages, which needs no index.
+	table := "[[runtime]]\nname = \"bare\"\nimage = \"python:.*\"\nas_of = \"2025-01-31\"\npython = \"" + strings.TrimSpace(string(version)) + "\"\n"
+	cache := t.TempDir()
 	for _, script := range scripts {
 		t.Run(filepath.Base(script), func(t *testing.T) {
 			t.Parallel()
-			s := start(t, server.Config{})
+			data := t.TempDir()
+			if err := os.WriteFile(filepath.Join(data, "runtimes.toml"), []byte(table), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			s := start(t, server.Config{Data: data, Cache: cache})
 			key := s.Credentials()
 			command := []string{python(t), script}
 			if strings.HasSuffix(script, ".sh") {
@@ -152,10 +164,53 @@ func TestClients(t *testing.T) {
 			cmd := exec.CommandContext(t.Context(), command[0], command[1:]...)
 			cmd.Env = append(os.Environ(), "AWS_ENDPOINT_URL="+s.URL, "AWS_REGION=us-east-1", "AWS_DEFAULT_REGION=us-east-1", "AWS_ACCESS_KEY_ID="+key.AccessKeyID,
 				"AWS_SECRET_ACCESS_KEY="+key.SecretAccessKey, "AWS_SESSION_TOKEN=", "AWS_CONFIG_FILE=/dev/null", "AWS_EC2_METADATA_DISABLED=true",
-				"PATH="+filepath.Dir(python(t))+":"+os.Getenv("PATH"), "WORK="+t.TempDir())
+				"PATH="+programs+":"+filepath.Dir(python(t))+":"+os.Getenv("PATH"), "WORK="+t.TempDir(), "PYTHON_VERSION="+strings.TrimSpace(string(version)))
 			if out, err := cmd.CombinedOutput(); err != nil {
 				t.Errorf("%v\n%s", err, out)
 			}
 		})
+	}
+}
+
+// commandLine is a folder with the program aws: the AWS CLI, which testdata/aws.py keeps from starting anew for every command.
+func commandLine(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "aws") // the path of a socket must be short
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	script, err := filepath.Abs("testdata/aws.py")
+	if err != nil {
+		t.Fatal(err)
+	}
+	socket := filepath.Join(dir, "socket")
+	if err := os.WriteFile(filepath.Join(dir, "aws"), []byte("#!/bin/sh\nexec "+python(t)+" -IS "+script+" "+socket+" \"$@\"\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(python(t), script, "serve", socket)
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		in.Close()
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("the AWS CLI's process: %v", err)
+		}
+	})
+	for end := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		c, err := net.Dial("unix", socket)
+		if err == nil {
+			c.Close()
+			return dir
+		}
+		if time.Now().After(end) {
+			t.Fatalf("the AWS CLI's process does not answer: %v", err)
+		}
 	}
 }

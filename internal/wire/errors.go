@@ -25,6 +25,7 @@ var refusals = map[why]struct {
 	malformedQuery: {"IncompleteSignatureException", "IncompleteSignature", "AuthorizationQueryParametersError", 400, 400, 400},
 	notSupported:   {"IncompleteSignatureException", "IncompleteSignature", "InvalidRequest", 400, 400, 400},
 	unknownKey:     {"UnrecognizedClientException", "InvalidClientTokenId", "InvalidAccessKeyId", 400, 403, 403},
+	badToken:       {"UnrecognizedClientException", "InvalidClientTokenId", "InvalidToken", 400, 403, 400},
 	expiredToken:   {"ExpiredTokenException", "ExpiredToken", "ExpiredToken", 400, 403, 400},
 	expiredURL:     {"InvalidSignatureException", "SignatureDoesNotMatch", "AccessDenied", 400, 403, 403},
 	skewed:         {"InvalidSignatureException", "SignatureDoesNotMatch", "RequestTimeTooSkewed", 400, 403, 403},

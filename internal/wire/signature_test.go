@@ -68,7 +68,7 @@ func TestSignaturesAreJudged(t *testing.T) {
 		{name: "clock 16 minutes behind", at: now.Add(-16 * time.Minute), want: codes{"InvalidSignatureException", "SignatureDoesNotMatch", "RequestTimeTooSkewed"}},
 		{name: "wrong secret", secret: "x", want: codes{"InvalidSignatureException", "SignatureDoesNotMatch", "SignatureDoesNotMatch"}},
 		{name: "unknown key", key: "AKIDNOBODY", want: codes{"UnrecognizedClientException", "InvalidClientTokenId", "InvalidAccessKeyId"}},
-		{name: "a job's key with another token", key: jobKey, secret: jobSecret, token: "x", want: codes{"UnrecognizedClientException", "InvalidClientTokenId", "InvalidAccessKeyId"}},
+		{name: "a job's key with another token", key: jobKey, secret: jobSecret, token: "x", want: codes{"UnrecognizedClientException", "InvalidClientTokenId", "InvalidToken"}},
 		{name: "a job's key without its token", key: jobKey, secret: jobSecret, want: codes{"UnrecognizedClientException", "InvalidClientTokenId", "InvalidAccessKeyId"}},
 		{name: "expired key", key: expired, want: codes{"ExpiredTokenException", "ExpiredToken", "ExpiredToken"}},
 		{name: "body changed", change: func(r *http.Request) { setBody(r) },

@@ -25,6 +25,7 @@ const (
 	malformedQuery
 	notSupported
 	unknownKey
+	badToken
 	expiredToken
 	expiredURL
 	skewed
@@ -53,6 +54,8 @@ func (h *Handler) caller(r *http.Request, s *signature) (secret string, p identi
 	}
 	secret, p, err = h.Keys.Lookup(r.Context(), s.accessKey, s.token)
 	switch {
+	case errors.Is(err, identity.ErrBadToken) && s.token != "":
+		return "", p, refuse(badToken, "The security token included in the request is invalid.")
 	case errors.Is(err, identity.ErrUnknownKey), errors.Is(err, identity.ErrBadToken):
 		return "", p, refuse(unknownKey, "The security token included in the request is invalid.")
 	case errors.Is(err, identity.ErrExpired):

@@ -24,12 +24,16 @@ func quota(of string, most int) error {
 	return &awsapi.Error{Code: "LimitExceeded", Status: 409, Message: fmt.Sprintf("Cannot exceed quota for %s: %d", of, most)}
 }
 
-// AttachRolePolicy notes that a role has a managed policy. Those of AWS are taken by their names; an account has none of its own.
+// AttachRolePolicy notes that a role has a managed policy. Those of AWS are taken by their names, those of the account must be there.
 func (s *Service) AttachRolePolicy(ctx context.Context, in *awsapi.AttachRolePolicyRequest) error {
-	if !policyARN.MatchString(*in.PolicyArn) {
-		return noSuchEntity("Policy " + *in.PolicyArn + " does not exist or is not attachable.")
-	}
-	return s.change(ctx, *in.RoleName, func(r *role) error {
+	return s.changeIn(ctx, *in.RoleName, func(tx *store.Tx, r *role) error {
+		if !policyARN.MatchString(*in.PolicyArn) {
+			if ok, err := tx.Exists(*in.PolicyArn); err != nil {
+				return err
+			} else if !ok || !strings.Contains(*in.PolicyArn, ":policy/") {
+				return noSuchEntity("Policy " + *in.PolicyArn + " does not exist or is not attachable.")
+			}
+		}
 		at, found := slices.BinarySearch(r.Attached, *in.PolicyArn)
 		if found {
 			return nil

@@ -52,6 +52,9 @@ func implied(ctx context.Context, name string) *role {
 	return &role{Name: name, Path: path, ID: "AROAMOBULA", ARN: identity.RoleARN(p.Account, path[1:]+name), Trust: serviceTrust, MaxSession: 3600, Created: time.Unix(0, 0).UTC()}
 }
 
+// made says whether somebody made the role.
+func (r *role) made() bool { return r.Created.Unix() > 0 }
+
 func noSuchEntity(message string) error {
 	return &awsapi.Error{Code: "NoSuchEntity", Status: 404, Message: message}
 }
@@ -222,12 +225,17 @@ func (s *Service) DeleteRole(ctx context.Context, in *awsapi.DeleteRoleRequest) 
 
 // change changes the row of a role, and makes it where the role had none.
 func (s *Service) change(ctx context.Context, name string, fn func(*role) error) error {
+	return s.changeIn(ctx, name, func(_ *store.Tx, r *role) error { return fn(r) })
+}
+
+// changeIn is change for what must look at other rows too.
+func (s *Service) changeIn(ctx context.Context, name string, fn func(*store.Tx, *role) error) error {
 	return s.DB.Update(ctx, func(tx *store.Tx) error {
 		r, err := find(ctx, tx, name)
 		if err != nil {
 			return err
 		}
-		if err := fn(r); err != nil {
+		if err := fn(tx, r); err != nil {
 			return err
 		}
 		err = roleRows.Put(tx, anywhere(ctx), name, r)

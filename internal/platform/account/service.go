@@ -13,12 +13,7 @@ import (
 type Service struct {
 	DB    *store.DB
 	World world.World
-}
-
-// GetCallerIdentity says who the caller is: a session of a role, as the SDK needs it to find its execution role.
-func (s *Service) GetCallerIdentity(ctx context.Context, _ *awsapi.GetCallerIdentityRequest) (*awsapi.GetCallerIdentityResponse, error) {
-	p := identity.From(ctx)
-	return &awsapi.GetCallerIdentityResponse{Account: &p.Account, Arn: new(p.CallerARN()), UserId: new("AROAMOBULA:" + p.SessionName)}, nil
+	Keys  *identity.Keys
 }
 
 func exists(tx *store.Tx, arn string) error {

@@ -149,6 +149,7 @@ type endpoint struct {
 	Scope             store.Scope
 	Status, Reason    string
 	Config            string      // the configuration that is asked for
+	Policy            string      // resource policy, or ""
 	Current, Next     *deployment // what serves, and what is to serve
 	Created, Modified time.Time
 }

@@ -1,7 +1,9 @@
 """Calls a function's handler once, as the Python runtime of AWS Lambda does. Arguments: the folder with event.json, for result.json."""
 import importlib
 import json
+import math
 import os
+import resource
 import sys
 import time
 import traceback
@@ -9,7 +11,8 @@ import traceback
 folder, task = sys.argv[1], sys.argv[2]
 sys.path.insert(0, task)
 os.chdir(task)
-deadline = time.time() + float(os.environ["MOBULA_FUNCTION_TIMEOUT"])
+began = time.time()
+deadline = began + float(os.environ["MOBULA_FUNCTION_TIMEOUT"])
 
 
 class Context:
@@ -31,6 +34,12 @@ class Context:
 
 
 def finish(**result):
+    sys.stdout.flush()
+    took = (time.time() - began) * 1000
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (1 << 20 if sys.platform == "darwin" else 1 << 10)
+    print("END RequestId: %s" % Context.aws_request_id)
+    print("REPORT RequestId: %s\tDuration: %.2f ms\tBilled Duration: %d ms\tMemory Size: %s MB\tMax Memory Used: %d MB" % (
+        Context.aws_request_id, took, math.ceil(took), Context.memory_limit_in_mb, memory))
     part = os.path.join(folder, "result.json.part")
     with open(part, "w", encoding="utf-8") as f:
         json.dump(result, f)
@@ -43,6 +52,7 @@ def fail(kind, message, trace=()):
     finish(failure={"errorMessage": message, "errorType": kind, "requestId": Context.aws_request_id, "stackTrace": list(trace)})
 
 
+print("START RequestId: %s Version: %s" % (Context.aws_request_id, Context.function_version), flush=True)
 module_name, _, name = os.environ["_HANDLER"].rpartition(".")
 try:
     module = importlib.import_module(module_name.replace("/", "."))

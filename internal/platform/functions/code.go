@@ -216,3 +216,13 @@ func (s *Service) CodeDigest(ctx context.Context, functionARN string) (string, e
 	}
 	return f.Code.Members + " " + f.Handler + " " + f.Runtime + fmt.Sprint(f.Environment), nil
 }
+
+// Image is the image whose Python world a function runs in.
+func (s *Service) Image(ctx context.Context, functionARN string) (string, error) {
+	f, err := s.look(ctx, &functionARN, nil)
+	if err != nil {
+		return "", err
+	}
+	version, err := runtimeOf(f.Runtime)
+	return "python:" + version, err
+}

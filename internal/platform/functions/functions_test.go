@@ -3,6 +3,7 @@ package functions_test
 import (
 	"archive/zip"
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"os"
 	"os/exec"
@@ -58,7 +59,7 @@ func newRoom(t testing.TB, e *platformtest.Env) *functions.Service {
 		t.Fatal(err)
 	}
 	s := functions.New(functions.Deps{DB: e.DB, Engine: e.Engine, Objects: e.Objects, Keys: e.Keys, Runner: r, Python: python, World: e.World, Log: e.Log,
-		Dir: filepath.Join(e.Dir, "functions"), Socket: filepath.Join(e.Dir, "mobula.sock")})
+		Dir: filepath.Join(e.Dir, "functions"), LogDir: filepath.Join(e.Dir, "logs"), Socket: filepath.Join(e.Dir, "mobula.sock")})
 	if err := e.Engine.Start(e.Ctx); err != nil {
 		t.Fatal(err)
 	}
@@ -137,6 +138,13 @@ def handler(event, context):
 		if awsapi.Val(out.FunctionError) != c.failure || !strings.Contains(compact(out.Payload), compact([]byte(c.payload))) {
 			t.Errorf("%s: %s %s", c.event, awsapi.Val(out.FunctionError), out.Payload)
 		}
+		if log, err := base64.StdEncoding.DecodeString(*out.LogResult); err != nil || !strings.HasPrefix(string(log), "START RequestId: ") || !strings.Contains(string(log), c.log) {
+			t.Errorf("%s: log %s, %v", c.event, log, err)
+		}
+	}
+	streams, err := filepath.Glob(filepath.Join(e.Dir, "logs", "Functions", "f", "*", "*", "*", "[[]$LATEST]*.log"))
+	if err != nil || len(streams) != 4 {
+		t.Errorf("%d invocations have the log streams %v, %v", 4, streams, err)
 	}
 	if _, err := s.UpdateFunctionConfiguration(e.Ctx, &awsapi.UpdateFunctionConfigurationRequest{FunctionName: new("f"), Timeout: new(int32(1))}); err != nil {
 		t.Fatal(err)
@@ -144,6 +152,10 @@ def handler(event, context):
 	out, err := s.Invoke(e.Ctx, &awsapi.InvocationRequest{FunctionName: new("f"), Payload: []byte(`{"do": "sleep"}`)})
 	if err != nil || !strings.Contains(string(out.Payload), "Task timed out after 1.00 seconds") {
 		t.Errorf("%s, %v", out.Payload, err)
+	}
+	streams, _ = filepath.Glob(filepath.Join(e.Dir, "logs", "Functions", "f", "*", "*", "*", "[[]$LATEST]*.log"))
+	if log, err := os.ReadFile(streams[len(streams)-1]); err != nil || !strings.HasSuffix(string(log), " Task timed out after 1.00 seconds\n\n") {
+		t.Errorf("the last of %d logs is %s, %v", len(streams), log, err)
 	}
 	if _, err := s.Invoke(e.Ctx, &awsapi.InvocationRequest{FunctionName: new("f"), Payload: []byte(`{`)}); !awsapi.IsCode(err, "InvalidRequestContentException") {
 		t.Error(err)

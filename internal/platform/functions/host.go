@@ -4,7 +4,6 @@ import (
 	"context"
 	_ "embed"
 	"errors"
-	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -48,6 +47,9 @@ func (s *Service) start(ctx context.Context, i *invocation, dir string) (runner.
 			return nil, err
 		}
 	}
+	if err := s.shareLog(i, dir); err != nil {
+		return nil, err
+	}
 	limit := time.Duration(f.Timeout) * time.Second
 	key, err := s.Keys.Issue(ctx, identity.IssueOptions{Account: i.Scope.Account, Region: i.Scope.Region, RoleARN: f.Role, JobARN: i.ARN, TTL: limit + time.Hour})
 	if err != nil {
@@ -88,7 +90,7 @@ func (s *Service) environment(i *invocation, key identity.Credentials) map[strin
 		"AWS_ACCESS_KEY_ID": key.AccessKeyID, "AWS_SECRET_ACCESS_KEY": key.SecretAccessKey, "AWS_SESSION_TOKEN": key.SessionToken,
 		"AWS_ENDPOINT_URL":         s.Runner.PlatformURL(),
 		"AWS_LAMBDA_FUNCTION_NAME": f.Name, "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": strconv.Itoa(int(f.MemorySize)),
-		"AWS_LAMBDA_LOG_GROUP_NAME": "/aws/lambda/" + f.Name, "AWS_LAMBDA_LOG_STREAM_NAME": fmt.Sprintf("%s/[$LATEST]%s", i.Created.UTC().Format("2006/01/02"), i.Name),
+		"AWS_LAMBDA_LOG_GROUP_NAME": "/aws/lambda/" + f.Name, "AWS_LAMBDA_LOG_STREAM_NAME": i.stream(),
 		"LAMBDA_TASK_ROOT": taskFolder, "TZ": ":UTC",
 		"MOBULA_FUNCTION_ARN": f.ARN, "MOBULA_FUNCTION_TIMEOUT": strconv.Itoa(int(f.Timeout)), "MOBULA_REQUEST_ID": i.Name,
 	}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/mobula-ml/mobula/internal/awsapi"
@@ -198,7 +197,11 @@ func (s *Service) read(i *invocation, dir string, status runner.Status) *invocat
 			return s.failure(i, "Function.ResponseSizeTooLarge", fmt.Sprintf("Response payload size exceeded maximum allowed payload size (%d bytes).", maxPayload))
 		}
 	case status.MaxRuntimeExceeded:
-		return s.failure(i, "Sandbox.Timedout", fmt.Sprintf("Task timed out after %d.00 seconds", i.Function.Timeout))
+		message := fmt.Sprintf("Task timed out after %d.00 seconds", i.Function.Timeout)
+		if err := note(dir, s.World.Now().UTC().Format("2006-01-02T15:04:05.000Z")+" "+i.Name+" "+message+"\n"); err != nil {
+			s.Log.Warn("write the end of a function's log", "invocation", i.ARN, "error", err)
+		}
+		return s.failure(i, "Sandbox.Timedout", message)
 	case i.Cancelled || status.State == runner.Stopped:
 		return s.failure(i, "Runtime.Cancelled", "The invocation was cancelled.")
 	default:
@@ -222,7 +225,7 @@ func (s *Service) failure(i *invocation, kind, message string) *invocation {
 
 // end commits the result and tells the owner, and then clears the host away.
 func (s *Service) end(ctx context.Context, l *durable.Lease, i *invocation, dir string, with *invocation) error {
-	log := tail(filepath.Join(dir, "logs", runner.HostName(1)+".log"))
+	log := tail(written(dir))
 	err := l.Update(ctx, func(tx *store.Tx) error {
 		i.Done, i.Failure, i.Payload, i.Log = true, with.Failure, with.Payload, log
 		if err := invocationRows.Put(tx, i.Scope, i.Name, i); err != nil {
@@ -258,15 +261,4 @@ func (s *Service) giveUp(tx *store.Tx, arn, reason string) error {
 	}
 	tx.AfterCommit(func() { s.announce(i.Name) })
 	return i.Owner.Notify(s.Engine, tx)
-}
-
-// maxTail is how much of a log Invoke gives, in bytes.
-const maxTail = 4096
-
-func tail(path string) string {
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return ""
-	}
-	return strings.ToValidUTF8(string(b[max(0, len(b)-maxTail):]), "")
 }

@@ -32,6 +32,7 @@ type Deps struct {
 	World   world.World
 	Log     *slog.Logger
 	Dir     string // for code and hosts
+	LogDir  string // logs, by group and stream
 	Socket  string // of the server, for hosts
 
 	Capacity *capacity.Machine // that the functions share with the other rooms. Defaults to all of this machine.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"github.com/mobula-ml/mobula/internal/awsapi"
@@ -110,7 +111,20 @@ func (j *job) need() capacity.Need {
 	if err != nil {
 		return capacity.Need{}
 	}
-	return capacity.Need{CPUs: int64(i.VCPUs * hosts), Memory: i.Memory * int64(hosts)}
+	cpus := i.VCPUs
+	if n, ok := j.threads(); ok {
+		cpus = min(cpus, n)
+	}
+	return capacity.Need{CPUs: int64(cpus * hosts), Memory: i.Memory * int64(hosts)}
+}
+
+// threads is how many processors a host uses at most, where its algorithm is told.
+func (j *job) threads() (n int, ok bool) {
+	if j.Training == nil || !xgboostImage.MatchString(awsapi.Val(j.Training.AlgorithmSpecification.TrainingImage)) || scripted(j.Training) {
+		return 0, false
+	}
+	n, err := strconv.Atoi(j.Training.HyperParameters["nthread"])
+	return n, err == nil && n > 0
 }
 
 // wait says that the job waits, and why.

@@ -293,6 +293,42 @@ func TestBuiltinTraining(t *testing.T) {
 	}
 }
 
+// An algorithm that is told its threads takes so many processors, whatever its instance type shows.
+func TestThreadsOfTrainingShareTheMachine(t *testing.T) {
+	t.Parallel()
+	e := platformtest.New(t)
+	s := newRoom(t, e, runner.Auto, 2)
+	put(t, e, "train/0.csv", strings.Repeat("1,2,3\n2,3,4\n", 1000))
+	put(t, e, "validation/0.csv", "1,2,3\n")
+	status := func(name string) string {
+		d, err := s.DescribeTrainingJob(e.Ctx, &awsapi.DescribeTrainingJobRequest{TrainingJobName: &name})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return *d.SecondaryStatus
+	}
+	for _, name := range []string{"first", "second", "third"} {
+		in := training(name)
+		in.HyperParameters["num_round"], in.HyperParameters["nthread"] = "1000000", "1"
+		if _, err := s.CreateTrainingJob(e.Ctx, in); err != nil {
+			t.Fatal(err)
+		}
+		if name == "third" {
+			break
+		}
+		platformtest.Eventually(t, name+" trains", func() bool { return status(name) == "Training" })
+	}
+	platformtest.Eventually(t, "third waits", func() bool { return status("third") == "Pending" })
+	for _, name := range []string{"third", "second", "first"} {
+		if err := s.StopTrainingJob(e.Ctx, &awsapi.StopTrainingJobRequest{TrainingJobName: &name}); err != nil {
+			t.Fatal(err)
+		}
+		if d := trained(t, e, s, name); *d.TrainingJobStatus != "Stopped" {
+			t.Errorf("%s is %s", name, *d.TrainingJobStatus)
+		}
+	}
+}
+
 func TestStopAndTimeLimit(t *testing.T) {
 	t.Parallel()
 	e := platformtest.New(t)

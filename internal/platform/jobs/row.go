@@ -180,6 +180,7 @@ func (j *job) describeTraining() *awsapi.DescribeTrainingJobResponse {
 		CheckpointConfig: in.CheckpointConfig, DebugHookConfig: in.DebugHookConfig, DebugRuleConfigurations: in.DebugRuleConfigurations,
 		ExperimentConfig: in.ExperimentConfig, TensorBoardOutputConfig: in.TensorBoardOutputConfig, ProfilerConfig: in.ProfilerConfig,
 		ProfilerRuleConfigurations: in.ProfilerRuleConfigurations, Environment: in.Environment, RetryStrategy: in.RetryStrategy,
+		RemoteDebugConfig: in.RemoteDebugConfig, InfraCheckConfig: in.InfraCheckConfig,
 		ModelArtifacts: &awsapi.ModelArtifacts{S3ModelArtifacts: new(j.outputURI("model.tar.gz"))}, ProfilingStatus: new(awsapi.ProfilingStatusDisabled)}
 	if out.StoppingCondition == nil {
 		out.StoppingCondition = &awsapi.StoppingCondition{MaxRuntimeInSeconds: new(int32(defaultTrainingRuntime / time.Second))}

@@ -46,7 +46,7 @@ func (s *Service) DescribeAction(ctx context.Context, in *awsapi.DescribeActionR
 	}
 	return &awsapi.DescribeActionResponse{ActionName: &e.Name, ActionArn: &e.ARN, Source: e.actionSource(), ActionType: &e.Type, Description: awsapi.Optional(e.Description),
 		Status: awsapi.Optional(e.Status), Properties: e.Properties, MetadataProperties: e.Metadata, CreationTime: awsapi.Stamp(e.Created),
-		LastModifiedTime: awsapi.Stamp(e.Modified), CreatedBy: &awsapi.UserContext{}, LastModifiedBy: &awsapi.UserContext{}}, nil
+		LastModifiedTime: awsapi.Stamp(e.Modified), CreatedBy: &awsapi.UserContext{}, LastModifiedBy: &awsapi.UserContext{}, LineageGroupArn: new(groupARN(identity.From(ctx).Scope()))}, nil
 }
 
 // UpdateAction changes the status, the description and the properties of an action.

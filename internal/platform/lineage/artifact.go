@@ -47,7 +47,7 @@ func (s *Service) DescribeArtifact(ctx context.Context, in *awsapi.DescribeArtif
 	}
 	return &awsapi.DescribeArtifactResponse{ArtifactName: awsapi.Optional(e.Name), ArtifactArn: &e.ARN, Source: e.artifactSource(), ArtifactType: &e.Type,
 		Properties: e.Properties, MetadataProperties: e.Metadata, CreationTime: awsapi.Stamp(e.Created), LastModifiedTime: awsapi.Stamp(e.Modified),
-		CreatedBy: &awsapi.UserContext{}, LastModifiedBy: &awsapi.UserContext{}}, nil
+		CreatedBy: &awsapi.UserContext{}, LastModifiedBy: &awsapi.UserContext{}, LineageGroupArn: new(groupARN(identity.From(ctx).Scope()))}, nil
 }
 
 // UpdateArtifact changes the name and the properties of an artifact.

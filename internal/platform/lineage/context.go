@@ -34,7 +34,7 @@ func (s *Service) DescribeContext(ctx context.Context, in *awsapi.DescribeContex
 	}
 	return &awsapi.DescribeContextResponse{ContextName: &e.Name, ContextArn: &e.ARN, Source: e.contextSource(), ContextType: &e.Type, Description: awsapi.Optional(e.Description),
 		Properties: e.Properties, CreationTime: awsapi.Stamp(e.Created),
-		LastModifiedTime: awsapi.Stamp(e.Modified), CreatedBy: &awsapi.UserContext{}, LastModifiedBy: &awsapi.UserContext{}}, nil
+		LastModifiedTime: awsapi.Stamp(e.Modified), CreatedBy: &awsapi.UserContext{}, LastModifiedBy: &awsapi.UserContext{}, LineageGroupArn: new(groupARN(identity.From(ctx).Scope()))}, nil
 }
 
 // UpdateContext changes the description and the properties of a context.

@@ -273,6 +273,23 @@ func TestStreamsAndGroupsAreListed(t *testing.T) {
 		OrderBy: new(awsapi.OrderByLastEventTime)}); !awsapi.IsCode(err, "InvalidParameterException") {
 		t.Errorf("prefix and last event: %v", err)
 	}
+	of := "2026/01/02/[$LATEST]" + fmt.Sprintf("%012x", past.UnixMilli()) + "00112233445566778899"
+	write(t, s.Dir, "../Functions/f/"+of, "x\n", past.Add(time.Minute))
+	made, err := s.DescribeLogStreams(caller(), &awsapi.DescribeLogStreamsRequest{LogGroupName: new("/aws/lambda/f"), LogStreamNamePrefix: new("2026/01/02/[$LATEST]")})
+	if err != nil || len(made.LogStreams) != 1 || *made.LogStreams[0].LogStreamName != of || *made.LogStreams[0].CreationTime != past.UnixMilli() ||
+		!strings.Contains(*made.LogStreams[0].Arn, ":log-group:/aws/lambda/f:log-stream:"+of) {
+		t.Errorf("streams of a function: %+v, %v", made, err)
+	}
+	for _, name := range []string{"/aws/lambda/", "/aws/lambda/g", "/aws/lambda/../TrainingJobs", "/aws/sagemaker/Functions", "/aws/sagemaker/Functions/f"} {
+		if _, err := s.DescribeLogStreams(caller(), &awsapi.DescribeLogStreamsRequest{LogGroupName: &name}); !awsapi.IsCode(err, "ResourceNotFoundException") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for want, in := range map[int]*awsapi.ListLogGroupsRequest{3: {}, 1: {LogGroupNamePattern: new("lambda")}, 2: {LogGroupNamePattern: new("^/aws/sagemaker")}, 0: {FieldIndexNames: []string{"x"}}} {
+		if out, err := s.ListLogGroups(caller(), in); err != nil || len(out.LogGroups) != want {
+			t.Errorf("listed %+v, %v, want %d", out, err, want)
+		}
+	}
 	in := &awsapi.DescribeLogGroupsRequest{Limit: new(int32(1))}
 	var groups []string
 	for {
@@ -287,7 +304,7 @@ func TestStreamsAndGroupsAreListed(t *testing.T) {
 			break
 		}
 	}
-	if got := strings.Join(groups, " "); got != "/aws/sagemaker/Endpoints/live "+group {
+	if got := strings.Join(groups, " "); got != "/aws/lambda/f /aws/sagemaker/Endpoints/live "+group {
 		t.Errorf("groups: %s", got)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -26,8 +27,6 @@ type Service struct {
 	times map[string]*times // by the path of the stream
 }
 
-const groupPrefix = "/aws/sagemaker/"
-
 // folder is where a group's streams lie.
 func (s *Service) folder(name, identifier *string) (string, error) {
 	group := awsapi.Val(name)
@@ -37,9 +36,9 @@ func (s *Service) folder(name, identifier *string) (string, error) {
 			group = strings.TrimSuffix(after, ":*")
 		}
 	}
-	folder, ok := strings.CutPrefix(group, groupPrefix)
+	folder, ok := folderOf(group)
 	dir := filepath.Join(s.Dir, filepath.FromSlash(folder))
-	if info, err := os.Stat(dir); !ok || !filepath.IsLocal(folder) || err != nil || !info.IsDir() {
+	if info, err := os.Stat(dir); !ok || !filepath.IsLocal(folder) || path.Clean(folder) != folder || err != nil || !info.IsDir() {
 		return "", &awsapi.Error{Code: "ResourceNotFoundException", Status: 400, Message: "The specified log group does not exist."}
 	}
 	return dir, nil
@@ -68,10 +67,25 @@ func open(dir, name string) (*stream, error) {
 	}
 	st := &stream{name: name, path: path, size: info.Size(), last: info.ModTime().UnixMilli(), lastModified: info.ModTime()}
 	st.first = st.last
-	if ms, err := strconv.ParseInt(name[strings.LastIndexByte(name, '-')+1:], 10, 64); err == nil {
+	if ms, ok := began(name); ok {
 		st.first = min(ms, st.last)
 	}
 	return st, nil
+}
+
+// latest is in the names of the streams of functions, before their ids.
+const latest = "[$LATEST]"
+
+// began reads out of a stream's name when it began, in milliseconds since 1970: that of a job ends with it, the id of a function's begins with it,
+// in 12 hexadecimal digits.
+func began(name string) (ms int64, ok bool) {
+	var err error
+	if _, id, function := strings.Cut(name, latest); function {
+		ms, err = strconv.ParseInt(id[:min(12, len(id))], 16, 64)
+	} else {
+		ms, err = strconv.ParseInt(name[strings.LastIndexByte(name, '-')+1:], 10, 64)
+	}
+	return ms, err == nil
 }
 
 // observe opens a stream to read it. now is when the reading of all streams of a request began, so that no line that comes to one of them
@@ -125,10 +139,10 @@ func (s *Service) DescribeLogStreams(ctx context.Context, in *awsapi.DescribeLog
 	to := min(from+limit, len(streams))
 	out := &awsapi.DescribeLogStreamsResponse{LogStreams: []awsapi.LogStream{}}
 	p := identity.From(ctx)
-	group := groupPrefix + filepath.ToSlash(strings.TrimPrefix(strings.TrimPrefix(dir, s.Dir), string(filepath.Separator)))
+	group := groupOf(filepath.ToSlash(strings.TrimPrefix(strings.TrimPrefix(dir, s.Dir), string(filepath.Separator))))
 	for _, st := range streams[from:to] {
-		out.LogStreams = append(out.LogStreams, awsapi.LogStream{LogStreamName: &st.name, Arn: new("arn:aws:logs:" + p.Region + ":" + p.Account + ":log-group:" + group + ":log-stream:" + st.name), CreationTime: &st.first, FirstEventTimestamp: &st.first,
-			LastEventTimestamp: &st.last, LastIngestionTime: &st.last, StoredBytes: &st.size})
+		out.LogStreams = append(out.LogStreams, awsapi.LogStream{LogStreamName: &st.name, Arn: new(groupARN(p, group) + ":log-stream:" + st.name),
+			CreationTime: &st.first, FirstEventTimestamp: &st.first, LastEventTimestamp: &st.last, LastIngestionTime: &st.last, StoredBytes: &st.size})
 	}
 	if to < len(streams) && to > 0 {
 		out.NextToken = new(base64.RawURLEncoding.EncodeToString([]byte(streams[to-1].name)))

@@ -85,6 +85,7 @@ func (r *run) keyOf(def *definition.Step) (*key, error) {
 		}
 		k.add(name, normal, 0)
 	}
+	k.addRuntimes(r.svc.Runtimes, members)
 	if versioned {
 		code := "ProcessingInputs['" + codeInput + "']"
 		k.Parts = slices.DeleteFunc(k.Parts, func(p part) bool { return p.Name == code || strings.HasPrefix(p.Name, code+".") })
@@ -108,6 +109,9 @@ func (r *run) keyMembers(def *definition.Step, args map[string]any) (map[string]
 				return nil, err
 			}
 			members["Code"] = sum
+			if members["Image"], err = r.svc.Functions.Image(r.ctx, def.FunctionARN); err != nil && !awsapi.IsNotFound(err) {
+				return nil, err
+			}
 		}
 		return members, nil
 	case definition.Transform:

@@ -26,6 +26,7 @@ type Deps struct {
 	Models      Models
 	Experiments Experiments
 	Features    FeatureGroups
+	Runtimes    Runtimes // may be nil: no image gets a Python world
 
 	// What may be nil: a definition with a step that needs it is refused.
 	Transforms Transforms
@@ -64,6 +65,8 @@ type Functions interface {
 	Cancel(ctx context.Context, name string) error
 	// CodeDigest changes with the function's code and settings.
 	CodeDigest(ctx context.Context, functionARN string) (string, error)
+	// Image is the image whose Python world the function runs in.
+	Image(ctx context.Context, functionARN string) (string, error)
 }
 
 // Queues takes the messages of Callback steps.

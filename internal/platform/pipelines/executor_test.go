@@ -12,6 +12,7 @@ import (
 	"github.com/mobula-ml/mobula/internal/object"
 	"github.com/mobula-ml/mobula/internal/platform/pipelines"
 	"github.com/mobula-ml/mobula/internal/platform/platformtest"
+	"github.com/mobula-ml/mobula/internal/pyenv"
 	"github.com/mobula-ml/mobula/internal/store"
 )
 
@@ -30,11 +31,12 @@ type world struct {
 	write    map[string]string // objects that a job leaves, by key below its first output
 	groups   map[string]string
 	touched  map[string][]string
+	runtimes map[string]pyenv.Runtime // by image
 }
 
 func newWorld(e *platformtest.Env) *world {
 	return &world{e: e, jobs: map[string]*awsapi.DescribeProcessingJobResponse{}, owners: map[string]durable.Owner{}, created: map[string]int{},
-		write: map[string]string{}, groups: map[string]string{}, touched: map[string][]string{}}
+		write: map[string]string{}, groups: map[string]string{}, touched: map[string][]string{}, runtimes: map[string]pyenv.Runtime{}}
 }
 
 // stepOf takes the step's name out of a job's.
@@ -156,12 +158,26 @@ func (w *world) Fingerprint(_ context.Context, group string) (string, error) {
 	return w.groups[group], nil
 }
 
+func (w *world) setRuntime(image string, r pyenv.Runtime) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.runtimes[image] = r
+}
+
+// Find gives images the runtimes of the test, by their names.
+func (w *world) Find(image string) (pyenv.Runtime, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	r, ok := w.runtimes[image]
+	return r, ok
+}
+
 func newRoom(t *testing.T, auto bool) (*world, *pipelines.Service) {
 	t.Helper()
 	e := platformtest.New(t)
 	w := newWorld(e)
 	w.auto = auto
-	s := pipelines.New(pipelines.Deps{DB: e.DB, Engine: e.Engine, Objects: e.Objects, World: e.World, Log: e.Log, Jobs: w, Experiments: w, Features: w})
+	s := pipelines.New(pipelines.Deps{DB: e.DB, Engine: e.Engine, Objects: e.Objects, World: e.World, Log: e.Log, Jobs: w, Experiments: w, Features: w, Runtimes: w})
 	if err := e.Engine.Start(e.Ctx); err != nil {
 		t.Fatal(err)
 	}
@@ -417,6 +433,22 @@ func TestCache(t *testing.T) {
 			}
 		}, "the output s3://" + platformtest.Bucket + "/out/A is not as"},
 		{"made again", func() {}, ""},
+		{"runtime of another image", func() { w.setRuntime("other:1", pyenv.Runtime{Name: "other", Python: "3.9"}) }, ""},
+		{"runtime", func() {
+			w.setRuntime("mobula/go:1", pyenv.Runtime{Name: "r", Python: "3.9", AsOf: "2024-01-01", Packages: []string{"a", "b"}})
+		},
+			"the Python runtime r is new since arn:"},
+		{"its packages in another order", func() {
+			w.setRuntime("mobula/go:1", pyenv.Runtime{Name: "r", Python: "3.9", AsOf: "2024-01-01", Packages: []string{"b", "a"}})
+		}, ""},
+		{"its day changed", func() {
+			w.setRuntime("mobula/go:1", pyenv.Runtime{Name: "r", Python: "3.9", AsOf: "2024-02-01", Packages: []string{"b", "a"}})
+		},
+			"the Python runtime r has changed since arn:"},
+		{"its packages changed", func() {
+			w.setRuntime("mobula/go:1", pyenv.Runtime{Name: "r", Python: "3.9", AsOf: "2024-02-01", Packages: []string{"a"}})
+		},
+			"the Python runtime r has changed since arn:"},
 		{"feature group changed", func() { w.mu.Lock(); w.groups["g"] = "second"; w.mu.Unlock() }, "the feature group g is not as"},
 		{"feature group gone", func() { w.mu.Lock(); w.groups["g"] = ""; w.mu.Unlock() }, "the feature group g, which the job of arn:aws:sagemaker:us-east-1:123456789012:pipeline/p/execution/"},
 	} {

@@ -150,6 +150,8 @@ func (r *recorder) Result(context.Context, string) (bool, string, []byte, error)
 func (r *recorder) Cancel(context.Context, string) error               { return nil }
 func (r *recorder) CodeDigest(context.Context, string) (string, error) { return "code", nil }
 
+func (r *recorder) Image(context.Context, string) (string, error) { return "python:3.11", nil }
+
 func newRecorder(t *testing.T) (*recorder, *pipelines.Service, *queues.Service) {
 	t.Helper()
 	e := platformtest.New(t)

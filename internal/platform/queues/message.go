@@ -258,9 +258,9 @@ func millis(t time.Time) string { return strconv.FormatInt(t.UnixMilli(), 10) }
 // DeleteMessage removes a message that was received. A receipt that is not the last one, or of a message that is gone, changes nothing.
 func (s *Service) DeleteMessage(ctx context.Context, in *awsapi.DeleteMessageRequest) error {
 	scope := identity.From(ctx).Scope()
-	id, count, ok := strings.Cut(*in.ReceiptHandle, ".")
-	if _, err := strconv.Atoi(count); err != nil || !ok {
-		return failed("ReceiptHandleIsInvalid", "The input receipt handle \"%s\" is not a valid receipt handle.", *in.ReceiptHandle)
+	id, err := messageOf(*in.ReceiptHandle)
+	if err != nil {
+		return err
 	}
 	return s.DB.Update(ctx, func(tx *store.Tx) error {
 		q, err := find(tx, scope, *in.QueueUrl)

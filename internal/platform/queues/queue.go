@@ -34,6 +34,7 @@ type queue struct {
 	Name       string
 	Attributes map[string]string // those that were set
 	Created    time.Time
+	Modified   time.Time `json:",omitzero"`
 }
 
 var queueRows = store.NewCollection("queue", func(q *queue) store.Index { return store.Index{Created: q.Created} })
@@ -207,8 +208,11 @@ func (s *Service) GetQueueAttributes(ctx context.Context, in *awsapi.GetQueueAtt
 				all[name] = v
 			}
 		}
-		created := strconv.FormatInt(q.Created.Unix(), 10)
-		all["QueueArn"], all["CreatedTimestamp"], all["LastModifiedTimestamp"] = arnOf(scope, q.Name), created, created
+		modified := q.Modified
+		if modified.IsZero() {
+			modified = q.Created
+		}
+		all["QueueArn"], all["CreatedTimestamp"], all["LastModifiedTimestamp"] = arnOf(scope, q.Name), seconds(q.Created), seconds(modified)
 		all["ApproximateNumberOfMessagesDelayed"] = "0"
 		visible, hidden := 0, 0
 		err = s.each(tx, scope, q, func(m *message) error {
@@ -237,6 +241,8 @@ func (s *Service) GetQueueAttributes(ctx context.Context, in *awsapi.GetQueueAtt
 	return &awsapi.GetQueueAttributesResult{Attributes: out}, nil
 }
 
+func seconds(t time.Time) string { return strconv.FormatInt(t.Unix(), 10) }
+
 // DeleteQueue removes a queue and its messages.
 func (s *Service) DeleteQueue(ctx context.Context, in *awsapi.DeleteQueueRequest) error {
 	scope := identity.From(ctx).Scope()
@@ -245,14 +251,8 @@ func (s *Service) DeleteQueue(ctx context.Context, in *awsapi.DeleteQueueRequest
 		if err != nil {
 			return err
 		}
-		var ids []string
-		if err := s.each(tx, scope, q, func(m *message) error { ids = append(ids, m.ID); return nil }); err != nil {
+		if err := s.purge(tx, scope, q); err != nil {
 			return err
-		}
-		for _, id := range ids {
-			if err := messageRows.Delete(tx, scope, id); err != nil {
-				return err
-			}
 		}
 		return queueRows.Delete(tx, scope, q.Name)
 	})
