@@ -40,6 +40,12 @@ func (s *Service) reconcile(ctx context.Context, l *durable.Lease) error {
 
 // bring brings the next deployment up, and switches to it.
 func (s *Service) bring(ctx context.Context, l *durable.Lease, e *endpoint) error {
+	for i := 0; e.Current != nil && i < len(e.Current.Variants); i++ { // after a restart, what serves meanwhile is found again first
+		v := &e.Current.Variants[i]
+		for _, one := range v.instances() {
+			s.alive(ctx, e, v, one)
+		}
+	}
 	var failed *serving.Failure
 	for i := range e.Next.Variants {
 		err := s.bringUp(ctx, e, &e.Next.Variants[i])
@@ -91,7 +97,7 @@ func (s *Service) bring(ctx context.Context, l *durable.Lease, e *endpoint) erro
 	if e.Current == nil {
 		return nil
 	}
-	return durable.Park(lookAgain)
+	return durable.Park(0) // a host that stays may have died meanwhile
 }
 
 // bringUp starts those hosts of a variant that do not serve already, the first of them alone: what is wrong with the model shows once.
