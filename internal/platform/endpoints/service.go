@@ -2,6 +2,7 @@ package endpoints
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -145,12 +146,14 @@ func (m *model) serves() serving.Model {
 
 // endpoint is the row of an endpoint.
 type endpoint struct {
-	Name, ARN         string
-	Scope             store.Scope
-	Status, Reason    string
-	Config            string      // the configuration that is asked for
-	Policy            string      // resource policy, or ""
-	Current, Next     *deployment // what serves, and what is to serve
+	Name, ARN      string
+	Scope          store.Scope
+	Status, Reason string
+	Config         string // the configuration that is asked for
+	Policy         string // resource policy, or ""
+	// Deployment is how the last change was to be brought out. It is kept, and requests go over at once.
+	Deployment        *awsapi.DeploymentConfig `json:",omitempty"`
+	Current, Next     *deployment              // what serves, and what is to serve
 	Created, Modified time.Time
 }
 
@@ -203,7 +206,8 @@ var (
 
 // missing is the error of what is not there.
 func missing(scope store.Scope, kind, name string) error {
-	return awsapi.Validation("Could not find %s \"%s\".", kind, scope.ARN(kind+"/"+name))
+	called := map[string]string{"endpoint-config": "endpoint configuration"}[kind]
+	return awsapi.Validation("Could not find %s \"%s\".", cmp.Or(called, kind), scope.ARN(kind+"/"+name)) // tools know it by these words
 }
 
 func getEndpoint(tx *store.Tx, scope store.Scope, name *string) (*endpoint, error) {
@@ -216,7 +220,7 @@ func getEndpoint(tx *store.Tx, scope store.Scope, name *string) (*endpoint, erro
 
 func (e *endpoint) describe() *awsapi.DescribeEndpointOutput {
 	out := &awsapi.DescribeEndpointOutput{EndpointName: &e.Name, EndpointArn: &e.ARN, EndpointConfigName: &e.Config, EndpointStatus: &e.Status,
-		FailureReason: awsapi.Optional(e.Reason), CreationTime: awsapi.Stamp(e.Created), LastModifiedTime: awsapi.Stamp(e.Modified)}
+		FailureReason: awsapi.Optional(e.Reason), CreationTime: awsapi.Stamp(e.Created), LastModifiedTime: awsapi.Stamp(e.Modified), LastDeploymentConfig: e.Deployment}
 	if e.Current == nil {
 		return out
 	}
