@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,9 +16,10 @@ import (
 	"time"
 
 	"github.com/mobula-ml/mobula/internal/filelock"
+	"github.com/mobula-ml/mobula/internal/runner"
 )
 
-// EngineVariable names the program that is the engine.
+// EngineVariable names the program that is the only engine.
 const EngineVariable = "MOBULA_CONTAINER_ENGINE"
 
 var (
@@ -33,40 +35,67 @@ type Image struct {
 	Entrypoint, Cmd []string
 	Env             map[string]string
 	WorkDir         string // "/" where the image has none
+	engine          string
 }
 
 // A Store has the file systems of images.
 type Store struct {
-	engine string // path of the program, or ""
-	dir    string
+	engines []string // paths of the programs
+	dir     string
 }
 
-// Open finds the engine. dir is the folder of the file systems; it is made when there is something to keep.
-func Open(dir string) *Store {
-	names := []string{"docker", "podman"}
-	if name := os.Getenv(EngineVariable); name != "" {
+// Open finds the engines: those that are named, else that of EngineVariable, else docker and podman. dir is the folder of the file systems; it is made
+// when there is something to keep.
+func Open(dir string, names ...string) *Store {
+	if name := os.Getenv(EngineVariable); len(names) == 0 && name != "" {
 		names = []string{name}
 	}
+	if len(names) == 0 {
+		names = []string{"docker", "podman"}
+	}
+	s := &Store{dir: dir}
 	for _, name := range names {
 		if path, err := exec.LookPath(name); err == nil {
-			return &Store{path, dir}
+			s.engines = append(s.engines, path)
 		}
 	}
-	return &Store{"", dir}
+	return s
 }
 
-// Engine is the path of the engine's program, or "".
-func (s *Store) Engine() string { return s.engine }
+// Engines are the paths of the engines' programs.
+func (s *Store) Engines() []string { return s.engines }
 
-// Find asks the engine for an image by its name or id. Nothing is pulled.
-func (s *Store) Find(ctx context.Context, name string) (Image, error) {
-	if s.engine == "" {
+// patience is how long the engine may take to describe an image.
+const patience = 20 * time.Second
+
+// Find asks the engines for an image by its name or id. Nothing is pulled.
+func (s *Store) Find(name string) (Image, error) {
+	if s == nil || len(s.engines) == 0 {
 		return Image{}, ErrNoEngine
 	}
+	var failures []error
+	for _, engine := range s.engines {
+		i, err := find(engine, name)
+		if err == nil {
+			return i, nil
+		}
+		if !errors.Is(err, ErrNoImage) {
+			failures = append(failures, err)
+		}
+	}
+	if len(failures) == 0 {
+		return Image{}, ErrNoImage
+	}
+	return Image{}, errors.Join(failures...)
+}
+
+func find(engine, name string) (Image, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
 	if name == "" || strings.HasPrefix(name, "-") || strings.ContainsAny(name, " \n\x00") {
 		return Image{}, ErrNoImage
 	}
-	out, err := s.run(ctx, "image", "inspect", name)
+	out, err := run(ctx, engine, "image", "inspect", name)
 	var failed *engineError
 	if errors.As(err, &failed) && failed.saysAbsent() {
 		return Image{}, ErrNoImage
@@ -83,13 +112,13 @@ func (s *Store) Find(ctx context.Context, name string) (Image, error) {
 		}
 	}
 	if err := json.Unmarshal(out, &found); err != nil || len(found) == 0 {
-		return Image{}, fmt.Errorf("%s image inspect %s gave no description: %.200s", s.engine, name, out)
+		return Image{}, fmt.Errorf("%s image inspect %s gave no description: %.200s", engine, name, out)
 	}
 	f := found[0]
 	if f.Architecture != "" && f.Architecture != runtime.GOARCH {
 		return Image{}, fmt.Errorf("image %s is for %s, and this machine is %s", name, f.Architecture, runtime.GOARCH)
 	}
-	i := Image{Name: name, ID: strings.TrimPrefix(f.ID, "sha256:"), Entrypoint: f.Config.Entrypoint, Cmd: f.Config.Cmd, WorkDir: f.Config.WorkingDir, Env: map[string]string{}}
+	i := Image{Name: name, ID: strings.TrimPrefix(f.ID, "sha256:"), Entrypoint: f.Config.Entrypoint, Cmd: f.Config.Cmd, WorkDir: f.Config.WorkingDir, Env: map[string]string{}, engine: engine}
 	if i.WorkDir == "" {
 		i.WorkDir = "/"
 	}
@@ -99,9 +128,21 @@ func (s *Store) Find(ctx context.Context, name string) (Image, error) {
 		}
 	}
 	if !hexadecimal(i.ID) {
-		return Image{}, fmt.Errorf("%s gives image %s the id %q, which is none", s.engine, name, f.ID)
+		return Image{}, fmt.Errorf("%s gives image %s the id %q, which is none", engine, name, f.ID)
 	}
 	return i, nil
+}
+
+// standardPath is the PATH of images that set none.
+const standardPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+// Fill gives a job the image's file system, which lies at root, and its settings, where the job has none of its own.
+func (i Image) Fill(spec *runner.Spec, root string) {
+	spec.Root, spec.WorkDir = root, i.WorkDir
+	env := map[string]string{"PATH": standardPath, "HOME": "/root"}
+	maps.Copy(env, i.Env)
+	maps.Copy(env, spec.Env)
+	spec.Env = env
 }
 
 func hexadecimal(id string) bool { return len(id) >= 12 && strings.Trim(id, "0123456789abcdef") == "" }
@@ -131,7 +172,7 @@ func (s *Store) Root(ctx context.Context, i Image) (string, error) {
 	}
 	err = os.MkdirAll(filepath.Join(tmp, "root"), 0o755)
 	if err == nil {
-		err = s.export(ctx, i, filepath.Join(tmp, "root"))
+		err = export(ctx, i, filepath.Join(tmp, "root"))
 	}
 	if err == nil {
 		err = os.Rename(tmp, dir)
@@ -143,14 +184,14 @@ func (s *Store) Root(ctx context.Context, i Image) (string, error) {
 }
 
 // export writes the file system of an image. Owners are kept where the user is root.
-func (s *Store) export(ctx context.Context, i Image, to string) error {
-	out, err := s.run(ctx, "create", i.ID, "/nothing") // is not started, so that it need not be there
+func export(ctx context.Context, i Image, to string) error {
+	out, err := run(ctx, i.engine, "create", i.ID, "/nothing") // is not started, so that it need not be there
 	if err != nil {
 		return err
 	}
 	made := strings.TrimSpace(string(out))
-	defer func() { _, _ = s.run(context.WithoutCancel(ctx), "rm", made) }() // the engine lists what stays
-	export := exec.CommandContext(ctx, s.engine, "export", made)
+	defer func() { _, _ = run(context.WithoutCancel(ctx), i.engine, "rm", made) }() // the engine lists what stays
+	export := exec.CommandContext(ctx, i.engine, "export", made)
 	unpack := exec.CommandContext(ctx, "tar", "-x", "--numeric-owner", "-p", "-C", to)
 	if unpack.Stdin, err = export.StdoutPipe(); err != nil {
 		return err
@@ -165,7 +206,7 @@ func (s *Store) export(ctx context.Context, i Image, to string) error {
 		return errors.Join(fmt.Errorf("tar: %w: %.500s", err, &unpacked), export.Wait())
 	}
 	if err := export.Wait(); err != nil {
-		return &engineError{s.engine, "export", err, exported.String()}
+		return &engineError{i.engine, "export", err, exported.String()}
 	}
 	return nil
 }
@@ -207,12 +248,12 @@ func removeTree(dir string) error {
 	return os.RemoveAll(dir)
 }
 
-func (s *Store) run(ctx context.Context, args ...string) ([]byte, error) {
-	cmd := exec.CommandContext(ctx, s.engine, args...)
+func run(ctx context.Context, engine string, args ...string) ([]byte, error) {
+	cmd := exec.CommandContext(ctx, engine, args...)
 	var out, said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &said
 	if err := cmd.Run(); err != nil {
-		return nil, &engineError{s.engine, args[0], err, said.String()}
+		return nil, &engineError{engine, args[0], err, said.String()}
 	}
 	return out.Bytes(), nil
 }

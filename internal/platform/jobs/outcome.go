@@ -106,10 +106,6 @@ func (p *pass) scrape() ([]awsapi.MetricData, error) {
 		return nil, nil
 	}
 	definitions := p.job.definitions()
-	image, err := p.svc.imageOf(awsapi.Val(p.job.Training.AlgorithmSpecification.TrainingImage))
-	if err != nil {
-		return nil, err
-	}
 	f, err := os.Open(p.svc.logPath(p.job, 1))
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil
@@ -122,7 +118,7 @@ func (p *pass) scrape() ([]awsapi.MetricData, error) {
 	lines := bufio.NewReaderSize(f, 1<<16)
 	for {
 		line, err := lines.ReadSlice('\n')
-		found.read(string(line), definitions, image.xgboost != "")
+		found.read(string(line), definitions, p.job.xgboost())
 		if err == io.EOF {
 			return found.list, nil
 		}

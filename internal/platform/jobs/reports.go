@@ -29,10 +29,6 @@ func (s *Service) Reports(ctx context.Context, name, metric string, from int64) 
 	if err != nil {
 		return nil, from, err
 	}
-	image, err := s.imageOf(awsapi.Val(j.Training.AlgorithmSpecification.TrainingImage))
-	if err != nil {
-		return nil, from, err
-	}
 	f, err := os.Open(s.logPath(j, 1))
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, from, nil
@@ -55,7 +51,7 @@ func (s *Service) Reports(ctx context.Context, name, metric string, from int64) 
 			return values, from, err
 		}
 		from += int64(len(line))
-		eachMetric(string(line), definitions, image.xgboost != "", func(name, text string) {
+		eachMetric(string(line), definitions, j.xgboost(), func(name, text string) {
 			if x, err := strconv.ParseFloat(text, 64); name == metric && err == nil {
 				values = append(values, x)
 			}

@@ -30,10 +30,6 @@ func (p *pass) series(ended time.Time) (map[string][]awsapi.RawMetricData, error
 	if p.svc.Series == nil || p.job.Training == nil || p.job.Started == nil {
 		return nil, nil
 	}
-	image, err := p.svc.imageOf(awsapi.Val(p.job.Training.AlgorithmSpecification.TrainingImage))
-	if err != nil {
-		return nil, err
-	}
 	f, err := os.Open(p.svc.logPath(p.job, 1))
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil
@@ -52,13 +48,13 @@ func (p *pass) series(ended time.Time) (map[string][]awsapi.RawMetricData, error
 	lines := bufio.NewReaderSize(f, 1<<16)
 	for offset := int64(0); ; {
 		line, err := lines.ReadSlice('\n')
-		eachMetric(string(line), definitions, image.xgboost != "", func(name, text string) {
+		eachMetric(string(line), definitions, p.job.xgboost(), func(name, text string) {
 			x, wrong := strconv.ParseFloat(text, 64)
 			if wrong != nil || math.IsNaN(x) || math.IsInf(x, 0) || len(out[name]) == maxPoints {
 				return
 			}
 			step := int32(len(out[name]))
-			if m := roundNumber.FindSubmatch(line); m != nil && image.xgboost != "" {
+			if m := roundNumber.FindSubmatch(line); m != nil && p.job.xgboost() {
 				if n, err := strconv.ParseInt(string(m[1]), 10, 32); err == nil {
 					step = int32(n)
 				}
