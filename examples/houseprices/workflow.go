@@ -53,7 +53,8 @@ func Workflow(o Options) *pipeline.Workflow {
 	})
 	tuned := w.Tuning("HPTuning", pipeline.TuningSpec{
 		Training: pipeline.TrainingSpec{
-			HyperParameters: map[string]any{"num_round": 100, "objective": "reg:squarederror", "eval_metric": "rmse", "tree_method": "hist", "seed": 47},
+			HyperParameters: map[string]any{"num_round": 100, "objective": "reg:squarederror", "eval_metric": "rmse", "tree_method": "hist", "seed": 47,
+				"nthread": 1}, // more do not help with so few rows, and so two trials run side by side on two processors
 			Channels: []pipeline.Channel{
 				{Name: "train", URI: prepared.Output("train"), ContentType: "text/csv"},
 				{Name: "validation", URI: prepared.Output("validation"), ContentType: "text/csv"},

@@ -143,6 +143,10 @@ func (c *Client) try(ctx context.Context, op *Operation, in, out any) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", op.Name, err)
 	}
+	if op.Events() != nil && resp.StatusCode/100 == 2 {
+		readEvents(op, resp, out)
+		return readAnswer(op, resp, nil, out)
+	}
 	defer resp.Body.Close()
 	answer, err := io.ReadAll(resp.Body)
 	if err != nil {
@@ -195,6 +199,7 @@ func readAnswer(op *Operation, resp *http.Response, answer []byte, out any) erro
 	}
 	for _, m := range shape.Members {
 		switch {
+		case m.Name == shape.Payload && op.Events() != nil: // is there already
 		case m.Name == shape.Payload:
 			field(out, m.Name).Set(reflect.ValueOf(answer))
 		case m.Location == "header":
@@ -215,21 +220,27 @@ func answerError(op *Operation, resp *http.Response, answer []byte) error {
 		e.Code, e.Message = readXMLError(answer)
 		return e
 	}
-	var body map[string]any
-	if json.Unmarshal(answer, &body) == nil {
-		e.Members = body
-		for _, name := range []string{"message", "Message"} {
-			if s, ok := body[name].(string); ok {
-				e.Message = s
-			}
-		}
-		if s, ok := body["__type"].(string); ok && e.Code == "" {
-			e.Code = s
-		}
-	} else {
-		e.Message = string(answer[:min(len(answer), 500)])
-	}
+	e = readError(e, answer)
 	e.Code, _, _ = strings.Cut(e.Code, ":")
 	e.Code = e.Code[strings.LastIndexByte(e.Code, '#')+1:]
+	return e
+}
+
+// readError adds to an error what its body says.
+func readError(e *Error, answer []byte) *Error {
+	var body map[string]any
+	if json.Unmarshal(answer, &body) != nil {
+		e.Message = string(answer[:min(len(answer), 500)])
+		return e
+	}
+	e.Members = body
+	for _, name := range []string{"message", "Message"} {
+		if s, ok := body[name].(string); ok {
+			e.Message = s
+		}
+	}
+	if s, ok := body["__type"].(string); ok && e.Code == "" {
+		e.Code = s
+	}
 	return e
 }

@@ -2202,361 +2202,366 @@ func (c *Client) InvokeEndpointAsync(ctx context.Context, in *InvokeEndpointAsyn
 	return call(ctx, c, &Operations[426], in, new(InvokeEndpointAsyncOutput))
 }
 
+// InvokeEndpointWithResponseStream calls the operation of that name.
+func (c *Client) InvokeEndpointWithResponseStream(ctx context.Context, in *InvokeEndpointWithResponseStreamInput) (*InvokeEndpointWithResponseStreamOutput, error) {
+	return call(ctx, c, &Operations[427], in, new(InvokeEndpointWithResponseStreamOutput))
+}
+
 // BatchGetRecord calls the operation of that name.
 func (c *Client) BatchGetRecord(ctx context.Context, in *BatchGetRecordRequest) (*BatchGetRecordResponse, error) {
-	return call(ctx, c, &Operations[427], in, new(BatchGetRecordResponse))
+	return call(ctx, c, &Operations[428], in, new(BatchGetRecordResponse))
 }
 
 // BatchWriteRecord calls the operation of that name.
 func (c *Client) BatchWriteRecord(ctx context.Context, in *BatchWriteRecordRequest) (*BatchWriteRecordResponse, error) {
-	return call(ctx, c, &Operations[428], in, new(BatchWriteRecordResponse))
+	return call(ctx, c, &Operations[429], in, new(BatchWriteRecordResponse))
 }
 
 // DeleteRecord calls the operation of that name.
 func (c *Client) DeleteRecord(ctx context.Context, in *DeleteRecordRequest) error {
-	_, err := call(ctx, c, &Operations[429], in, new(struct{}))
+	_, err := call(ctx, c, &Operations[430], in, new(struct{}))
 	return err
 }
 
 // GetRecord calls the operation of that name.
 func (c *Client) GetRecord(ctx context.Context, in *GetRecordRequest) (*GetRecordResponse, error) {
-	return call(ctx, c, &Operations[430], in, new(GetRecordResponse))
+	return call(ctx, c, &Operations[431], in, new(GetRecordResponse))
 }
 
 // ListRecords calls the operation of that name.
 func (c *Client) ListRecords(ctx context.Context, in *ListRecordsRequest) (*ListRecordsResponse, error) {
-	return call(ctx, c, &Operations[431], in, new(ListRecordsResponse))
+	return call(ctx, c, &Operations[432], in, new(ListRecordsResponse))
 }
 
 // PutRecord calls the operation of that name.
 func (c *Client) PutRecord(ctx context.Context, in *PutRecordRequest) error {
-	_, err := call(ctx, c, &Operations[432], in, new(struct{}))
+	_, err := call(ctx, c, &Operations[433], in, new(struct{}))
 	return err
 }
 
 // UpdateRecord calls the operation of that name.
 func (c *Client) UpdateRecord(ctx context.Context, in *UpdateRecordRequest) error {
-	_, err := call(ctx, c, &Operations[433], in, new(struct{}))
+	_, err := call(ctx, c, &Operations[434], in, new(struct{}))
 	return err
 }
 
 // BatchGetMetrics calls the operation of that name.
 func (c *Client) BatchGetMetrics(ctx context.Context, in *BatchGetMetricsRequest) (*BatchGetMetricsResponse, error) {
-	return call(ctx, c, &Operations[434], in, new(BatchGetMetricsResponse))
+	return call(ctx, c, &Operations[435], in, new(BatchGetMetricsResponse))
 }
 
 // BatchPutMetrics calls the operation of that name.
 func (c *Client) BatchPutMetrics(ctx context.Context, in *BatchPutMetricsRequest) (*BatchPutMetricsResponse, error) {
-	return call(ctx, c, &Operations[435], in, new(BatchPutMetricsResponse))
+	return call(ctx, c, &Operations[436], in, new(BatchPutMetricsResponse))
 }
 
 // DescribeLogGroups calls the operation of that name.
 func (c *Client) DescribeLogGroups(ctx context.Context, in *DescribeLogGroupsRequest) (*DescribeLogGroupsResponse, error) {
-	return call(ctx, c, &Operations[436], in, new(DescribeLogGroupsResponse))
+	return call(ctx, c, &Operations[437], in, new(DescribeLogGroupsResponse))
 }
 
 // DescribeLogStreams calls the operation of that name.
 func (c *Client) DescribeLogStreams(ctx context.Context, in *DescribeLogStreamsRequest) (*DescribeLogStreamsResponse, error) {
-	return call(ctx, c, &Operations[437], in, new(DescribeLogStreamsResponse))
+	return call(ctx, c, &Operations[438], in, new(DescribeLogStreamsResponse))
 }
 
 // FilterLogEvents calls the operation of that name.
 func (c *Client) FilterLogEvents(ctx context.Context, in *FilterLogEventsRequest) (*FilterLogEventsResponse, error) {
-	return call(ctx, c, &Operations[438], in, new(FilterLogEventsResponse))
+	return call(ctx, c, &Operations[439], in, new(FilterLogEventsResponse))
 }
 
 // GetLogEvents calls the operation of that name.
 func (c *Client) GetLogEvents(ctx context.Context, in *GetLogEventsRequest) (*GetLogEventsResponse, error) {
-	return call(ctx, c, &Operations[439], in, new(GetLogEventsResponse))
+	return call(ctx, c, &Operations[440], in, new(GetLogEventsResponse))
 }
 
 // ListLogGroups calls the operation of that name.
 func (c *Client) ListLogGroups(ctx context.Context, in *ListLogGroupsRequest) (*ListLogGroupsResponse, error) {
-	return call(ctx, c, &Operations[440], in, new(ListLogGroupsResponse))
+	return call(ctx, c, &Operations[441], in, new(ListLogGroupsResponse))
 }
 
 // AssumeRole calls the operation of that name.
 func (c *Client) AssumeRole(ctx context.Context, in *AssumeRoleRequest) (*AssumeRoleResponse, error) {
-	return call(ctx, c, &Operations[441], in, new(AssumeRoleResponse))
+	return call(ctx, c, &Operations[442], in, new(AssumeRoleResponse))
 }
 
 // GetAccessKeyInfo calls the operation of that name.
 func (c *Client) GetAccessKeyInfo(ctx context.Context, in *GetAccessKeyInfoRequest) (*GetAccessKeyInfoResponse, error) {
-	return call(ctx, c, &Operations[442], in, new(GetAccessKeyInfoResponse))
+	return call(ctx, c, &Operations[443], in, new(GetAccessKeyInfoResponse))
 }
 
 // GetCallerIdentity calls the operation of that name.
 func (c *Client) GetCallerIdentity(ctx context.Context, in *GetCallerIdentityRequest) (*GetCallerIdentityResponse, error) {
-	return call(ctx, c, &Operations[443], in, new(GetCallerIdentityResponse))
+	return call(ctx, c, &Operations[444], in, new(GetCallerIdentityResponse))
 }
 
 // GetSessionToken calls the operation of that name.
 func (c *Client) GetSessionToken(ctx context.Context, in *GetSessionTokenRequest) (*GetSessionTokenResponse, error) {
-	return call(ctx, c, &Operations[444], in, new(GetSessionTokenResponse))
+	return call(ctx, c, &Operations[445], in, new(GetSessionTokenResponse))
 }
 
 // AttachRolePolicy calls the operation of that name.
 func (c *Client) AttachRolePolicy(ctx context.Context, in *AttachRolePolicyRequest) error {
-	_, err := call(ctx, c, &Operations[445], in, new(struct{}))
+	_, err := call(ctx, c, &Operations[446], in, new(struct{}))
 	return err
 }
 
 // CreatePolicy calls the operation of that name.
 func (c *Client) CreatePolicy(ctx context.Context, in *CreatePolicyRequest) (*CreatePolicyResponse, error) {
-	return call(ctx, c, &Operations[446], in, new(CreatePolicyResponse))
+	return call(ctx, c, &Operations[447], in, new(CreatePolicyResponse))
 }
 
 // CreateRole calls the operation of that name.
 func (c *Client) CreateRole(ctx context.Context, in *CreateRoleRequest) (*CreateRoleResponse, error) {
-	return call(ctx, c, &Operations[447], in, new(CreateRoleResponse))
+	return call(ctx, c, &Operations[448], in, new(CreateRoleResponse))
 }
 
 // DeletePolicy calls the operation of that name.
 func (c *Client) DeletePolicy(ctx context.Context, in *DeletePolicyRequest) error {
-	_, err := call(ctx, c, &Operations[448], in, new(struct{}))
+	_, err := call(ctx, c, &Operations[449], in, new(struct{}))
 	return err
 }
 
 // DeleteRole calls the operation of that name.
 func (c *Client) DeleteRole(ctx context.Context, in *DeleteRoleRequest) error {
-	_, err := call(ctx, c, &Operations[449], in, new(struct{}))
+	_, err := call(ctx, c, &Operations[450], in, new(struct{}))
 	return err
 }
 
 // DeleteRolePolicy calls the operation of that name.
 func (c *Client) DeleteRolePolicy(ctx context.Context, in *DeleteRolePolicyRequest) error {
-	_, err := call(ctx, c, &Operations[450], in, new(struct{}))
+	_, err := call(ctx, c, &Operations[451], in, new(struct{}))
 	return err
 }
 
 // DetachRolePolicy calls the operation of that name.
 func (c *Client) DetachRolePolicy(ctx context.Context, in *DetachRolePolicyRequest) error {
-	_, err := call(ctx, c, &Operations[451], in, new(struct{}))
+	_, err := call(ctx, c, &Operations[452], in, new(struct{}))
 	return err
 }
 
 // GetPolicy calls the operation of that name.
 func (c *Client) GetPolicy(ctx context.Context, in *GetPolicyRequest) (*GetPolicyResponse, error) {
-	return call(ctx, c, &Operations[452], in, new(GetPolicyResponse))
+	return call(ctx, c, &Operations[453], in, new(GetPolicyResponse))
 }
 
 // GetPolicyVersion calls the operation of that name.
 func (c *Client) GetPolicyVersion(ctx context.Context, in *GetPolicyVersionRequest) (*GetPolicyVersionResponse, error) {
-	return call(ctx, c, &Operations[453], in, new(GetPolicyVersionResponse))
+	return call(ctx, c, &Operations[454], in, new(GetPolicyVersionResponse))
 }
 
 // GetRole calls the operation of that name.
 func (c *Client) GetRole(ctx context.Context, in *GetRoleRequest) (*GetRoleResponse, error) {
-	return call(ctx, c, &Operations[454], in, new(GetRoleResponse))
+	return call(ctx, c, &Operations[455], in, new(GetRoleResponse))
 }
 
 // GetRolePolicy calls the operation of that name.
 func (c *Client) GetRolePolicy(ctx context.Context, in *GetRolePolicyRequest) (*GetRolePolicyResponse, error) {
-	return call(ctx, c, &Operations[455], in, new(GetRolePolicyResponse))
+	return call(ctx, c, &Operations[456], in, new(GetRolePolicyResponse))
 }
 
 // ListAttachedRolePolicies calls the operation of that name.
 func (c *Client) ListAttachedRolePolicies(ctx context.Context, in *ListAttachedRolePoliciesRequest) (*ListAttachedRolePoliciesResponse, error) {
-	return call(ctx, c, &Operations[456], in, new(ListAttachedRolePoliciesResponse))
+	return call(ctx, c, &Operations[457], in, new(ListAttachedRolePoliciesResponse))
 }
 
 // ListInstanceProfilesForRole calls the operation of that name.
 func (c *Client) ListInstanceProfilesForRole(ctx context.Context, in *ListInstanceProfilesForRoleRequest) (*ListInstanceProfilesForRoleResponse, error) {
-	return call(ctx, c, &Operations[457], in, new(ListInstanceProfilesForRoleResponse))
+	return call(ctx, c, &Operations[458], in, new(ListInstanceProfilesForRoleResponse))
 }
 
 // ListPolicies calls the operation of that name.
 func (c *Client) ListPolicies(ctx context.Context, in *ListPoliciesRequest) (*ListPoliciesResponse, error) {
-	return call(ctx, c, &Operations[458], in, new(ListPoliciesResponse))
+	return call(ctx, c, &Operations[459], in, new(ListPoliciesResponse))
 }
 
 // ListPolicyVersions calls the operation of that name.
 func (c *Client) ListPolicyVersions(ctx context.Context, in *ListPolicyVersionsRequest) (*ListPolicyVersionsResponse, error) {
-	return call(ctx, c, &Operations[459], in, new(ListPolicyVersionsResponse))
+	return call(ctx, c, &Operations[460], in, new(ListPolicyVersionsResponse))
 }
 
 // ListRolePolicies calls the operation of that name.
 func (c *Client) ListRolePolicies(ctx context.Context, in *ListRolePoliciesRequest) (*ListRolePoliciesResponse, error) {
-	return call(ctx, c, &Operations[460], in, new(ListRolePoliciesResponse))
+	return call(ctx, c, &Operations[461], in, new(ListRolePoliciesResponse))
 }
 
 // ListRoleTags calls the operation of that name.
 func (c *Client) ListRoleTags(ctx context.Context, in *ListRoleTagsRequest) (*ListRoleTagsResponse, error) {
-	return call(ctx, c, &Operations[461], in, new(ListRoleTagsResponse))
+	return call(ctx, c, &Operations[462], in, new(ListRoleTagsResponse))
 }
 
 // ListRoles calls the operation of that name.
 func (c *Client) ListRoles(ctx context.Context, in *ListRolesRequest) (*ListRolesResponse, error) {
-	return call(ctx, c, &Operations[462], in, new(ListRolesResponse))
+	return call(ctx, c, &Operations[463], in, new(ListRolesResponse))
 }
 
 // PutRolePolicy calls the operation of that name.
 func (c *Client) PutRolePolicy(ctx context.Context, in *PutRolePolicyRequest) error {
-	_, err := call(ctx, c, &Operations[463], in, new(struct{}))
+	_, err := call(ctx, c, &Operations[464], in, new(struct{}))
 	return err
 }
 
 // SimulatePrincipalPolicy calls the operation of that name.
 func (c *Client) SimulatePrincipalPolicy(ctx context.Context, in *SimulatePrincipalPolicyRequest) (*SimulatePolicyResponse, error) {
-	return call(ctx, c, &Operations[464], in, new(SimulatePolicyResponse))
+	return call(ctx, c, &Operations[465], in, new(SimulatePolicyResponse))
 }
 
 // TagRole calls the operation of that name.
 func (c *Client) TagRole(ctx context.Context, in *TagRoleRequest) error {
-	_, err := call(ctx, c, &Operations[465], in, new(struct{}))
+	_, err := call(ctx, c, &Operations[466], in, new(struct{}))
 	return err
 }
 
 // UntagRole calls the operation of that name.
 func (c *Client) UntagRole(ctx context.Context, in *UntagRoleRequest) error {
-	_, err := call(ctx, c, &Operations[466], in, new(struct{}))
+	_, err := call(ctx, c, &Operations[467], in, new(struct{}))
 	return err
 }
 
 // UpdateAssumeRolePolicy calls the operation of that name.
 func (c *Client) UpdateAssumeRolePolicy(ctx context.Context, in *UpdateAssumeRolePolicyRequest) error {
-	_, err := call(ctx, c, &Operations[467], in, new(struct{}))
+	_, err := call(ctx, c, &Operations[468], in, new(struct{}))
 	return err
 }
 
 // UpdateRole calls the operation of that name.
 func (c *Client) UpdateRole(ctx context.Context, in *UpdateRoleRequest) (*UpdateRoleResponse, error) {
-	return call(ctx, c, &Operations[468], in, new(UpdateRoleResponse))
+	return call(ctx, c, &Operations[469], in, new(UpdateRoleResponse))
 }
 
 // UpdateRoleDescription calls the operation of that name.
 func (c *Client) UpdateRoleDescription(ctx context.Context, in *UpdateRoleDescriptionRequest) (*UpdateRoleDescriptionResponse, error) {
-	return call(ctx, c, &Operations[469], in, new(UpdateRoleDescriptionResponse))
+	return call(ctx, c, &Operations[470], in, new(UpdateRoleDescriptionResponse))
 }
 
 // ChangeMessageVisibility calls the operation of that name.
 func (c *Client) ChangeMessageVisibility(ctx context.Context, in *ChangeMessageVisibilityRequest) error {
-	_, err := call(ctx, c, &Operations[470], in, new(struct{}))
+	_, err := call(ctx, c, &Operations[471], in, new(struct{}))
 	return err
 }
 
 // ChangeMessageVisibilityBatch calls the operation of that name.
 func (c *Client) ChangeMessageVisibilityBatch(ctx context.Context, in *ChangeMessageVisibilityBatchRequest) (*ChangeMessageVisibilityBatchResult, error) {
-	return call(ctx, c, &Operations[471], in, new(ChangeMessageVisibilityBatchResult))
+	return call(ctx, c, &Operations[472], in, new(ChangeMessageVisibilityBatchResult))
 }
 
 // CreateQueue calls the operation of that name.
 func (c *Client) CreateQueue(ctx context.Context, in *CreateQueueRequest) (*CreateQueueResult, error) {
-	return call(ctx, c, &Operations[472], in, new(CreateQueueResult))
+	return call(ctx, c, &Operations[473], in, new(CreateQueueResult))
 }
 
 // DeleteMessage calls the operation of that name.
 func (c *Client) DeleteMessage(ctx context.Context, in *DeleteMessageRequest) error {
-	_, err := call(ctx, c, &Operations[473], in, new(struct{}))
+	_, err := call(ctx, c, &Operations[474], in, new(struct{}))
 	return err
 }
 
 // DeleteMessageBatch calls the operation of that name.
 func (c *Client) DeleteMessageBatch(ctx context.Context, in *DeleteMessageBatchRequest) (*DeleteMessageBatchResult, error) {
-	return call(ctx, c, &Operations[474], in, new(DeleteMessageBatchResult))
+	return call(ctx, c, &Operations[475], in, new(DeleteMessageBatchResult))
 }
 
 // DeleteQueue calls the operation of that name.
 func (c *Client) DeleteQueue(ctx context.Context, in *DeleteQueueRequest) error {
-	_, err := call(ctx, c, &Operations[475], in, new(struct{}))
+	_, err := call(ctx, c, &Operations[476], in, new(struct{}))
 	return err
 }
 
 // GetQueueAttributes calls the operation of that name.
 func (c *Client) GetQueueAttributes(ctx context.Context, in *GetQueueAttributesRequest) (*GetQueueAttributesResult, error) {
-	return call(ctx, c, &Operations[476], in, new(GetQueueAttributesResult))
+	return call(ctx, c, &Operations[477], in, new(GetQueueAttributesResult))
 }
 
 // GetQueueUrl calls the operation of that name.
 func (c *Client) GetQueueUrl(ctx context.Context, in *GetQueueUrlRequest) (*GetQueueUrlResult, error) {
-	return call(ctx, c, &Operations[477], in, new(GetQueueUrlResult))
+	return call(ctx, c, &Operations[478], in, new(GetQueueUrlResult))
 }
 
 // ListQueueTags calls the operation of that name.
 func (c *Client) ListQueueTags(ctx context.Context, in *ListQueueTagsRequest) (*ListQueueTagsResult, error) {
-	return call(ctx, c, &Operations[478], in, new(ListQueueTagsResult))
+	return call(ctx, c, &Operations[479], in, new(ListQueueTagsResult))
 }
 
 // ListQueues calls the operation of that name.
 func (c *Client) ListQueues(ctx context.Context, in *ListQueuesRequest) (*ListQueuesResult, error) {
-	return call(ctx, c, &Operations[479], in, new(ListQueuesResult))
+	return call(ctx, c, &Operations[480], in, new(ListQueuesResult))
 }
 
 // PurgeQueue calls the operation of that name.
 func (c *Client) PurgeQueue(ctx context.Context, in *PurgeQueueRequest) error {
-	_, err := call(ctx, c, &Operations[480], in, new(struct{}))
+	_, err := call(ctx, c, &Operations[481], in, new(struct{}))
 	return err
 }
 
 // ReceiveMessage calls the operation of that name.
 func (c *Client) ReceiveMessage(ctx context.Context, in *ReceiveMessageRequest) (*ReceiveMessageResult, error) {
-	return call(ctx, c, &Operations[481], in, new(ReceiveMessageResult))
+	return call(ctx, c, &Operations[482], in, new(ReceiveMessageResult))
 }
 
 // SendMessage calls the operation of that name.
 func (c *Client) SendMessage(ctx context.Context, in *SendMessageRequest) (*SendMessageResult, error) {
-	return call(ctx, c, &Operations[482], in, new(SendMessageResult))
+	return call(ctx, c, &Operations[483], in, new(SendMessageResult))
 }
 
 // SendMessageBatch calls the operation of that name.
 func (c *Client) SendMessageBatch(ctx context.Context, in *SendMessageBatchRequest) (*SendMessageBatchResult, error) {
-	return call(ctx, c, &Operations[483], in, new(SendMessageBatchResult))
+	return call(ctx, c, &Operations[484], in, new(SendMessageBatchResult))
 }
 
 // SetQueueAttributes calls the operation of that name.
 func (c *Client) SetQueueAttributes(ctx context.Context, in *SetQueueAttributesRequest) error {
-	_, err := call(ctx, c, &Operations[484], in, new(struct{}))
+	_, err := call(ctx, c, &Operations[485], in, new(struct{}))
 	return err
 }
 
 // TagQueue calls the operation of that name.
 func (c *Client) TagQueue(ctx context.Context, in *TagQueueRequest) error {
-	_, err := call(ctx, c, &Operations[485], in, new(struct{}))
+	_, err := call(ctx, c, &Operations[486], in, new(struct{}))
 	return err
 }
 
 // UntagQueue calls the operation of that name.
 func (c *Client) UntagQueue(ctx context.Context, in *UntagQueueRequest) error {
-	_, err := call(ctx, c, &Operations[486], in, new(struct{}))
+	_, err := call(ctx, c, &Operations[487], in, new(struct{}))
 	return err
 }
 
 // CreateFunction calls the operation of that name.
 func (c *Client) CreateFunction(ctx context.Context, in *CreateFunctionRequest) (*FunctionConfiguration, error) {
-	return call(ctx, c, &Operations[487], in, new(FunctionConfiguration))
+	return call(ctx, c, &Operations[488], in, new(FunctionConfiguration))
 }
 
 // DeleteFunction calls the operation of that name.
 func (c *Client) DeleteFunction(ctx context.Context, in *DeleteFunctionRequest) (*DeleteFunctionResponse, error) {
-	return call(ctx, c, &Operations[488], in, new(DeleteFunctionResponse))
+	return call(ctx, c, &Operations[489], in, new(DeleteFunctionResponse))
 }
 
 // GetFunction calls the operation of that name.
 func (c *Client) GetFunction(ctx context.Context, in *GetFunctionRequest) (*GetFunctionResponse, error) {
-	return call(ctx, c, &Operations[489], in, new(GetFunctionResponse))
+	return call(ctx, c, &Operations[490], in, new(GetFunctionResponse))
 }
 
 // GetFunctionConfiguration calls the operation of that name.
 func (c *Client) GetFunctionConfiguration(ctx context.Context, in *GetFunctionConfigurationRequest) (*FunctionConfiguration, error) {
-	return call(ctx, c, &Operations[490], in, new(FunctionConfiguration))
+	return call(ctx, c, &Operations[491], in, new(FunctionConfiguration))
 }
 
 // Invoke calls the operation of that name.
 func (c *Client) Invoke(ctx context.Context, in *InvocationRequest) (*InvocationResponse, error) {
-	return call(ctx, c, &Operations[491], in, new(InvocationResponse))
+	return call(ctx, c, &Operations[492], in, new(InvocationResponse))
 }
 
 // ListFunctions calls the operation of that name.
 func (c *Client) ListFunctions(ctx context.Context, in *ListFunctionsRequest) (*ListFunctionsResponse, error) {
-	return call(ctx, c, &Operations[492], in, new(ListFunctionsResponse))
+	return call(ctx, c, &Operations[493], in, new(ListFunctionsResponse))
 }
 
 // UpdateFunctionCode calls the operation of that name.
 func (c *Client) UpdateFunctionCode(ctx context.Context, in *UpdateFunctionCodeRequest) (*FunctionConfiguration, error) {
-	return call(ctx, c, &Operations[493], in, new(FunctionConfiguration))
+	return call(ctx, c, &Operations[494], in, new(FunctionConfiguration))
 }
 
 // UpdateFunctionConfiguration calls the operation of that name.
 func (c *Client) UpdateFunctionConfiguration(ctx context.Context, in *UpdateFunctionConfigurationRequest) (*FunctionConfiguration, error) {
-	return call(ctx, c, &Operations[494], in, new(FunctionConfiguration))
+	return call(ctx, c, &Operations[495], in, new(FunctionConfiguration))
 }

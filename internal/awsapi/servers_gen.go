@@ -2139,6 +2139,11 @@ type InvokeEndpointAsyncServer interface {
 	InvokeEndpointAsync(context.Context, *InvokeEndpointAsyncInput) (*InvokeEndpointAsyncOutput, error)
 }
 
+// InvokeEndpointWithResponseStreamServer serves InvokeEndpointWithResponseStream.
+type InvokeEndpointWithResponseStreamServer interface {
+	InvokeEndpointWithResponseStream(context.Context, *InvokeEndpointWithResponseStreamInput) (*InvokeEndpointWithResponseStreamOutput, error)
+}
+
 // BatchGetRecordServer serves BatchGetRecord.
 type BatchGetRecordServer interface {
 	BatchGetRecord(context.Context, *BatchGetRecordRequest) (*BatchGetRecordResponse, error)

@@ -17,8 +17,10 @@ type Shape struct {
 	Enum       []string
 	Union      bool   // exactly one member is set
 	Payload    string // the member that is the whole HTTP body
-	Elem, Key  int    // shapes of the entries of a list or map
-	Members    []Member
+	// EventStream marks the structure whose members are the events of a stream: each event has one of them.
+	EventStream bool
+	Elem, Key   int // shapes of the entries of a list or map
+	Members     []Member
 
 	ready  sync.Once
 	plain  *regexp.Regexp
@@ -35,6 +37,7 @@ type Member struct {
 	Location     string // header, uri, querystring or statusCode; "" is the body
 	LocationName string
 	Token        bool // a client makes one up where the caller gives none
+	EventPayload bool // the whole body of an event
 }
 
 // An Operation is a row of the operation table.
@@ -46,6 +49,7 @@ type Operation struct {
 	Method, URI   string
 	Input, Output int // shapes
 	HasOutput     bool
+	Status        int      // of an answer where it is not 200
 	Errors        []string // codes that the model declares
 	Namespace     string   // of XML answers
 

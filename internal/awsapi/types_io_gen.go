@@ -406,6 +406,10 @@ type IntegerParameterRangeSpecification struct {
 	MinValue *string `json:"MinValue,omitempty"`
 }
 
+type InternalStreamFailure struct {
+	Message *string `json:"Message,omitempty"`
+}
+
 type InvocationRequest struct {
 	ClientContext        *string `json:"-"`
 	DurableExecutionName *string `json:"-"`
@@ -469,6 +473,27 @@ type InvokeEndpointOutput struct {
 	CustomAttributes         *string `json:"-"`
 	InvokedProductionVariant *string `json:"-"`
 	NewSessionId             *string `json:"-"`
+}
+
+type InvokeEndpointWithResponseStreamInput struct {
+	Accept                  *string `json:"-"`
+	Body                    []byte  `json:"-"`
+	ContentType             *string `json:"-"`
+	CustomAttributes        *string `json:"-"`
+	EndpointName            *string `json:"-"`
+	InferenceComponentName  *string `json:"-"`
+	InferenceId             *string `json:"-"`
+	PrefixAwareId           *string `json:"-"`
+	SessionId               *string `json:"-"`
+	TargetContainerHostname *string `json:"-"`
+	TargetVariant           *string `json:"-"`
+}
+
+type InvokeEndpointWithResponseStreamOutput struct {
+	Body                     Events[ResponseStream] `json:"-"`
+	ContentType              *string                `json:"-"`
+	CustomAttributes         *string                `json:"-"`
+	InvokedProductionVariant *string                `json:"-"`
 }
 
 type IterationContext struct {
@@ -2927,6 +2952,11 @@ type ModelSpeculativeDecodingTrainingDataSource struct {
 
 type ModelStepMetadata struct {
 	Arn *string `json:"Arn,omitempty"`
+}
+
+type ModelStreamError struct {
+	ErrorCode *string `json:"ErrorCode,omitempty"`
+	Message   *string `json:"Message,omitempty"`
 }
 
 type ModelSummary struct {

@@ -52,6 +52,10 @@ type PartnerAppSummary struct {
 	Type         *string `json:"Type,omitempty"`
 }
 
+type PayloadPart struct {
+	Bytes []byte `json:"Bytes,omitempty"`
+}
+
 type PendingDeploymentSummary struct {
 	EndpointConfigName       *string                           `json:"EndpointConfigName,omitempty"`
 	ProductionVariants       []PendingProductionVariantSummary `json:"ProductionVariants,omitempty"`
@@ -917,6 +921,12 @@ type ResourceSpecificResult struct {
 	MatchedStatements                 []Statement                        `json:"MatchedStatements,omitempty"`
 	MissingContextValues              []string                           `json:"MissingContextValues,omitempty"`
 	PermissionsBoundaryDecisionDetail *PermissionsBoundaryDecisionDetail `json:"PermissionsBoundaryDecisionDetail,omitempty"`
+}
+
+type ResponseStream struct {
+	InternalStreamFailure *InternalStreamFailure `json:"InternalStreamFailure,omitempty"`
+	ModelStreamError      *ModelStreamError      `json:"ModelStreamError,omitempty"`
+	PayloadPart           *PayloadPart           `json:"PayloadPart,omitempty"`
 }
 
 type RetentionPolicy struct {

@@ -153,6 +153,9 @@ func writeOptions(x *exchange, meta map[string]string) PutOptions {
 
 func (b *backend) PutObject(ctx context.Context, bucket, key string, meta map[string]string, r io.Reader, _ int64) (gofakes3.PutObjectResult, error) {
 	x := exchangeOf(ctx)
+	if x.body != nil {
+		r = x.body
+	}
 	info, err := b.store.Put(ctx, bucket, key, r, writeOptions(x, meta))
 	if err != nil {
 		return gofakes3.PutObjectResult{}, b.refused(ctx, err)

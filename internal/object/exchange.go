@@ -18,6 +18,7 @@ type exchange struct {
 	http.ResponseWriter
 	bucket, key string
 	opts        PutOptions
+	body        io.Reader // of a write, past gofakes3, which would compute its MD5 once more
 	located     bool // CreateBucket named a region
 
 	add    http.Header // set on a successful answer
@@ -100,6 +101,13 @@ func (x *exchange) takeWrite(in, r *http.Request) error {
 	}
 	body := &sizedBody{r: r.Body, want: size}
 	in.Body = body
+	x.body = body
+	if size >= 0 {
+		x.body = io.LimitReader(body, size)
+	}
+	if signed, ok := r.Body.(SignedBody); ok && size == r.ContentLength { // read to its end, that is
+		x.opts.SHA256 = signed.SHA256()
+	}
 	return x.takeChecksums(in, r, body)
 }
 
@@ -199,6 +207,13 @@ func checksumType(value string) string {
 		return "COMPOSITE"
 	}
 	return fullObject
+}
+
+// SignedBody is the body of a write whose hash is known before it is read. Reading it fails where the content has another.
+type SignedBody interface {
+	io.ReadCloser
+	// SHA256 is the content's in hex, or "" where it is not known.
+	SHA256() string
 }
 
 // sizedBody fails a body that ends before its announced length, so that no truncated object is stored.

@@ -104,7 +104,7 @@ func (f *Files) commit(ctx context.Context, bucket, key string, tmp *os.File, s 
 	if err != nil {
 		return Info{}, err
 	}
-	return f.publish(ctx, bucket, key, tmp, &attrs{ETag: etag, Size: s.size, Sums: kept}, opts)
+	return f.publish(ctx, bucket, key, tmp, &attrs{ETag: etag, Size: s.size, Sums: kept, SHA256: opts.SHA256}, opts)
 }
 
 // publish gives a written file its attributes, makes it durable and puts it under its key, if the conditions hold.

@@ -3,6 +3,7 @@ package object_test
 import (
 	"bufio"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -229,3 +230,30 @@ func TestHandlerStatuses(t *testing.T) {
 		}
 	}
 }
+
+// A write whose hash its signature vouches for is not read again for its digest, and the hash is not believed where only part was read.
+func TestSignedHashBecomesTheDigest(t *testing.T) {
+	t.Parallel()
+	store := withBucket(t, openFiles(t, t.TempDir(), nil))
+	h := object.Handler(store, object.HandlerOptions{Account: func(context.Context) string { return "123456789012" }, Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
+	for key, c := range map[string]struct{ decoded, want string }{"whole": {"", "vouched"}, "part": {"3", fmt.Sprintf("%x", sha256.Sum256([]byte("con")))}} {
+		r := httptest.NewRequest(http.MethodPut, "/"+bucket+"/"+key, strings.NewReader("content"))
+		r.Body = vouched{r.Body}
+		if c.decoded != "" {
+			r.Header.Set("X-Amz-Decoded-Content-Length", c.decoded)
+		}
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		if w.Code != http.StatusOK {
+			t.Fatalf("%s: %d %s", key, w.Code, w.Body)
+		}
+		if got, err := store.Digest(t.Context(), bucket, key); err != nil || got != c.want {
+			t.Errorf("%s: digest %s, %v, want %s", key, got, err, c.want)
+		}
+	}
+}
+
+// vouched is a body whose hash is known.
+type vouched struct{ io.ReadCloser }
+
+func (vouched) SHA256() string { return "vouched" }

@@ -86,6 +86,7 @@ type PutOptions struct {
 	IfNoneMatch bool   // only if the key has no object: If-None-Match: *
 	IfMatch     string // only if the object there has this ETag
 	MD5         []byte // what the content's MD5 must be; nil is no check
+	SHA256      string // the content's in hex, where the reader fails if it is another; what Digest gives then need not be computed
 	Checksums   []Checksum
 	Move        bool // PutFile only: the file may be taken away instead of copied
 }

@@ -181,17 +181,15 @@ func (n *network) accept(l net.Listener, carry func(*net.TCPConn)) {
 	}
 }
 
-// toServer carries what a host sends to the platform's address to the server's socket. Where no server comes, the host sees its connection
-// close, as with any server that is not there.
+// toServer hands a host's connection to the platform's address over to the server. Where no server comes, the host sees it close, as with any
+// server that is not there.
 func (n *network) toServer(host *net.TCPConn) {
 	server, err := n.dialServer()
 	if err != nil {
 		return
 	}
 	defer server.Close()
-	stop := context.AfterFunc(n.ctx, func() { server.Close() })
-	defer stop()
-	join(host, server)
+	_ = handOver(server, host) // a server that has gone meanwhile is like one that is not there
 }
 
 // dialServer waits for a server that is restarting.

@@ -20,11 +20,12 @@ Describe shows them as they were given. Nothing else follows from them:
 - KMS key ids, of jobs, volumes, stores, endpoint configurations and S3 requests. Nothing is encrypted.
 - VpcConfig, NetworkConfig and EnableNetworkIsolation. With namespaces, the hosts of a job reach one another and the server alone; without, they
   have the machine's network.
-- VolumeSizeInGB, EnableManagedSpotTraining, MaxWaitTimeInSeconds, RetryStrategy, DebugHookConfig, ProfilerConfig, TensorBoardOutputConfig and their rules.
+- VolumeSizeInGB, EnableManagedSpotTraining, MaxWaitTimeInSeconds, RetryStrategy, DebugHookConfig, ProfilerConfig, RemoteDebugConfig,
+  TensorBoardOutputConfig and their rules.
 - The compression types of inputs: objects are given to the hosts as they are. FastFile is the same as File. S3UploadMode Continuous is the same as
   EndOfJob.
-- ServerlessConfig and the instance counts of a variant: one host serves each variant, and it always runs.
-- Role ARNs are not looked up: a role exists as soon as it is named, and there are no policies.
+- ServerlessConfig of a variant: one host serves it, and it always runs.
+- Role ARNs are not looked up: a role exists as soon as it is named, and what policies say is not looked at.
 `
 
 // TestThePageOfOperationsIsTrue compares docs/operations.md with what the server serves.

@@ -34,7 +34,8 @@ type exchange struct {
 	sig     *signature
 	form    form // how errors look
 	op      *awsapi.Operation
-	status  int // 0 until the answer began
+	status  int    // 0 until the answer began
+	release func() // gives back what an operation whose answer is a stream holds until that ends, or nil
 }
 
 // form is how a service writes its errors.
@@ -85,6 +86,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x.Header()["X-Amzn-Requestid"] = []string{x.id}
 	started := h.World.Now()
 	defer func() {
+		if x.release != nil {
+			x.release()
+		}
 		if cause := recover(); cause != nil {
 			if err, ok := cause.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 				panic(cause)
@@ -218,7 +222,12 @@ func (h *Handler) call(x *exchange, r *route, p identity.Principal, tree any) (a
 	}
 	select {
 	case h.slots <- struct{}{}:
-		defer func() { <-h.slots }()
+		release := func() { <-h.slots }
+		if r.op.Events() != nil {
+			x.release = release
+		} else {
+			defer release()
+		}
 	default:
 		return nil, &awsapi.Error{Code: "ThrottlingException", Status: http.StatusBadRequest,
 			Message: fmt.Sprintf("Rate exceeded: %d operations are running, which is the most at a time.", h.Limits.Concurrent)}

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
 	"strconv"
@@ -43,7 +44,7 @@ func (x *exchange) answer(contentType string, op *awsapi.Operation, out any) err
 	if out == nil {
 		x.Header().Set("Content-Type", contentType)
 		x.Header().Set("Content-Length", "0")
-		x.WriteHeader(http.StatusOK)
+		x.WriteHeader(cmp.Or(op.Status, http.StatusOK))
 		return nil
 	}
 	b, err := json.Marshal(out)
@@ -53,7 +54,7 @@ func (x *exchange) answer(contentType string, op *awsapi.Operation, out any) err
 	if listing(op) {
 		b = withEmptyLists(b, awsapi.EmptyLists(&awsapi.Shapes[op.Output], out))
 	}
-	x.send(http.StatusOK, contentType, b)
+	x.send(cmp.Or(op.Status, http.StatusOK), contentType, b)
 	return nil
 }
 

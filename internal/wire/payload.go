@@ -41,6 +41,9 @@ func (p *payload) Read(b []byte) (int, error) {
 	return n, err
 }
 
+// SHA256 is the content's where the signature covers it as a whole.
+func (p *payload) SHA256() string { return p.claimed }
+
 func (p *payload) Close() error { return p.r.Close() }
 
 // bodyError says that a body is not what its headers announce.

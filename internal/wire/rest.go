@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
 	"net/url"
@@ -41,7 +42,7 @@ func (h *Handler) serveREST(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	return x.answerREST(found.op, out)
+	return h.answerREST(x, found.op, out)
 }
 
 // take adds to the members of the path those in query, headers and body.
@@ -121,19 +122,28 @@ func unescapePath(s string) string {
 	return s
 }
 
-func (x *exchange) answerREST(op *awsapi.Operation, out any) error {
+func (h *Handler) answerREST(x *exchange, op *awsapi.Operation, out any) error {
 	if out == nil {
 		return x.answer("application/json", op, nil)
 	}
 	shape := &awsapi.Shapes[op.Output]
-	payload := []byte(nil)
+	payload, status := []byte(nil), cmp.Or(op.Status, http.StatusOK)
+	var events awsapi.EventStream
 	for _, b := range awsapi.BoundOf(shape, out) {
 		switch {
 		case b.Member.Name == shape.Payload:
 			payload, _ = b.Value.([]byte)
+			events, _ = b.Value.(awsapi.EventStream)
 		case b.Member.Location == "header":
 			x.Header().Set(b.Member.LocationName, headerText(b.String()))
+		case b.Member.Location == "statusCode":
+			if n, ok := b.Value.(int32); ok {
+				status = int(n)
+			}
 		}
+	}
+	if events != nil {
+		return h.stream(x, op.Events(), events)
 	}
 	if shape.Payload == "" {
 		return x.answer("application/json", op, out)
@@ -142,7 +152,7 @@ func (x *exchange) answerREST(op *awsapi.Operation, out any) error {
 	if contentType == "" {
 		contentType = "application/octet-stream"
 	}
-	x.send(http.StatusOK, contentType, payload)
+	x.send(status, contentType, payload)
 	return nil
 }
 

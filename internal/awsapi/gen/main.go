@@ -111,7 +111,7 @@ func (g *generator) take(s service, m *model) error {
 }
 
 // handWritten are the exported names of the package that are not generated.
-var handWritten = []string{"Bound", "Call", "Client", "Credentials", "Error", "Member", "Operation", "Options", "Shape", "Time"}
+var handWritten = []string{"Bound", "Call", "Client", "Credentials", "Error", "Events", "Member", "Operation", "Options", "Shape", "Time"}
 
 func (g *generator) walk(t *taken, original string) {
 	if _, done := t.names[original]; done {
@@ -123,6 +123,11 @@ func (g *generator) walk(t *taken, original string) {
 		name = t.prefix + name
 	}
 	t.names[original] = name
+	for m, r := range s.Members {
+		if r.EventHeader {
+			log.Fatalf("%s.%s travels in the header of an event, which the package cannot encode", original, m)
+		}
+	}
 	n := &named{shape: s, name: name, from: t}
 	g.byName[name] = n
 	g.shapes = append(g.shapes, n)
@@ -145,9 +150,13 @@ func (g *generator) goType(n *named, pointer bool) string {
 	if pointer {
 		star = "*"
 	}
-	switch n.Type {
-	case "structure":
+	switch {
+	case n.EventStream && pointer:
+		return "Events[" + n.name + "]"
+	case n.Type == "structure":
 		return star + n.name
+	}
+	switch n.Type {
 	case "list":
 		return "[]" + g.goType(g.of(n.from, *n.Member), false)
 	case "map":

@@ -17,6 +17,8 @@ type (
 		Location         string // header, uri, querystring, statusCode, or "" for the body
 		LocationName     string
 		IdempotencyToken bool
+		EventPayload     bool // the whole body of an event
+		EventHeader      bool
 	}
 	shape struct {
 		Type       string
@@ -30,6 +32,8 @@ type (
 		Union      bool
 		Exception  bool
 		Payload    string
+		// EventStream marks the structure whose members are the events of a stream: each event has one of them.
+		EventStream bool
 	}
 	operation struct {
 		Name string
@@ -59,7 +63,7 @@ type service struct {
 
 var services = []service{
 	{folder: "sagemaker", name: "sagemaker", prefix: "SageMaker"},
-	{folder: "sagemaker-runtime", name: "runtime", prefix: "Runtime", only: []string{"InvokeEndpoint", "InvokeEndpointAsync"}},
+	{folder: "sagemaker-runtime", name: "runtime", prefix: "Runtime", only: []string{"InvokeEndpoint", "InvokeEndpointAsync", "InvokeEndpointWithResponseStream"}},
 	{folder: "sagemaker-featurestore-runtime", name: "featurestore", prefix: "FeatureStore"},
 	{folder: "sagemaker-metrics", name: "metrics", prefix: "Metrics"},
 	{folder: "logs", name: "logs", prefix: "Logs", only: []string{"DescribeLogGroups", "DescribeLogStreams", "FilterLogEvents", "GetLogEvents", "ListLogGroups"}},

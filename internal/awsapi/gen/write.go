@@ -111,6 +111,9 @@ func (g *generator) table(b *bytes.Buffer) {
 		if n.Payload != "" {
 			fmt.Fprintf(b, ", Payload: %q", n.Payload)
 		}
+		if n.EventStream {
+			b.WriteString(", EventStream: true")
+		}
 		if n.Key != nil {
 			fmt.Fprintf(b, ", Key: %d, Elem: %d", g.of(n.from, *n.Key).index, g.of(n.from, *n.Value).index)
 		}
@@ -140,6 +143,9 @@ func (g *generator) member(b *bytes.Buffer, n *named, m string) {
 	}
 	if r.IdempotencyToken {
 		b.WriteString(", Token: true")
+	}
+	if r.EventPayload {
+		b.WriteString(", EventPayload: true")
 	}
 	b.WriteString("},\n")
 }
@@ -183,6 +189,9 @@ func (g *generator) operations(b *bytes.Buffer) {
 		if out != "" {
 			fmt.Fprintf(b, ", Output: %d, HasOutput: true", g.byName[out].index)
 			bind = "serve"
+		}
+		if op.HTTP.ResponseCode != 0 && op.HTTP.ResponseCode != 200 {
+			fmt.Fprintf(b, ", Status: %d", op.HTTP.ResponseCode)
 		}
 		var codes []string
 		for _, e := range op.Errors {

@@ -23,7 +23,7 @@ const (
 	maxAsyncBody        = 128_000 // in the request itself
 	defaultAsyncTTL     = 6 * time.Hour
 	defaultAsyncTimeout = 15 * time.Minute
-	defaultAsyncAtOnce  = 4 // of one endpoint
+	defaultAsyncAtOnce  = 4 // of one instance
 )
 
 // asyncController is the kind of the invocations' tasks, of which so many are in the hands of their controllers; the others wait in their order.
@@ -158,7 +158,7 @@ func (s *Service) answerLater(ctx context.Context, i *invocation) (*serving.Answ
 	}
 	limited, cancel := context.WithTimeout(ctx, i.Timeout)
 	defer cancel()
-	e, v, a, err := s.answer(limited, i.Endpoint, nil, r, true)
+	e, v, a, err := s.answer(limited, i.Endpoint, nil, "", true, func(h *serving.Host) (*serving.Answer, error) { return h.Ask(limited, r, maxAnswer) })
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil, ctx.Err() // the server stops, and the next one goes on
@@ -193,6 +193,7 @@ func (s *Service) turn(ctx context.Context, e *endpoint, expires time.Time) (rel
 	if c := e.Current.Async.ClientConfig; c != nil && c.MaxConcurrentInvocationsPerInstance != nil {
 		n = int(*c.MaxConcurrentInvocationsPerInstance)
 	}
+	n *= len(e.Current.ids())
 	key := fmt.Sprintf("%s %d", e.ARN, n)
 	s.mu.Lock()
 	slots := s.turns[key]

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/mobula-ml/mobula/internal/awsapi"
@@ -41,9 +42,7 @@ func (s *Service) reconcile(ctx context.Context, l *durable.Lease) error {
 func (s *Service) bring(ctx context.Context, l *durable.Lease, e *endpoint) error {
 	var failed *serving.Failure
 	for i := range e.Next.Variants {
-		v := &e.Next.Variants[i]
-		v.LastStart = s.World.Now()
-		err := s.ensure(ctx, e, v)
+		err := s.bringUp(ctx, e, &e.Next.Variants[i])
 		if errors.As(err, &failed) {
 			break
 		}
@@ -88,29 +87,66 @@ func (s *Service) bring(ctx context.Context, l *durable.Lease, e *endpoint) erro
 	if failed != nil {
 		gone = next
 	}
-	s.retire(ctx, gone)
+	s.retire(gone, e.Current)
 	if e.Current == nil {
 		return nil
 	}
 	return durable.Park(lookAgain)
 }
 
-// drain is how long requests in flight have before the hosts of a deployment that no longer serves end: as long as one may take.
-const drain = invokeTimeout
-
-// retire ends the hosts of a deployment after what is in flight has had time to end.
-func (s *Service) retire(ctx context.Context, d *deployment) {
-	if d == nil {
-		return
-	}
-	for _, v := range d.Variants {
-		h := s.take(v.ID)
-		if h != nil {
-			h.Drain(ctx, drain)
-			h.Close()
+// bringUp starts those hosts of a variant that do not serve already, the first of them alone: what is wrong with the model shows once.
+func (s *Service) bringUp(ctx context.Context, e *endpoint, v *variant) error {
+	serve := e.Current.ids()
+	var fresh []*instance
+	for _, one := range v.instances() {
+		if !serve[one.ID] {
+			one.LastStart = s.World.Now()
+			fresh = append(fresh, one)
 		}
-		s.Hosts.Remove(context.WithoutCancel(ctx), filepath.Join(s.Dir, v.ID))
 	}
+	if len(fresh) == 0 {
+		return nil
+	}
+	if err := s.ensure(ctx, e, v, fresh[0]); err != nil {
+		return err
+	}
+	errs := make([]error, len(fresh))
+	var wg sync.WaitGroup
+	for i, one := range fresh[1:] {
+		wg.Go(func() { errs[i] = s.ensure(ctx, e, v, one) })
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+// drain is how long requests in flight have before the hosts of a deployment that no longer serves end: as long as one may take.
+const drain = streamTimeout
+
+// retire ends the hosts of a deployment that another does not have, after what is in flight has had time to end. The controller does not wait
+// for that; what is left when the server stops is removed at its next start.
+func (s *Service) retire(gone, stays *deployment) {
+	kept := stays.ids()
+	for id := range gone.ids() {
+		if kept[id] {
+			continue
+		}
+		hosts := s.take(id)
+		s.wg.Go(func() {
+			for _, h := range hosts {
+				h.Drain(s.ctx, drain)
+			}
+			s.discard(context.WithoutCancel(s.ctx), id, hosts)
+		})
+	}
+}
+
+// discard ends the hosts of an instance that has no requests any more.
+func (s *Service) discard(ctx context.Context, id string, hosts []*serving.Host) {
+	for _, h := range hosts {
+		h.Close()
+	}
+	s.Hosts.Remove(ctx, filepath.Join(s.Dir, id))
+	s.Capacity.Drop(id)
 }
 
 // backoff is the wait before a host is replaced that died soon after its start.
@@ -126,66 +162,65 @@ func (s *Service) hold(ctx context.Context, l *durable.Lease, e *endpoint) error
 	wait := lookAgain
 	for i := range e.Current.Variants {
 		v := &e.Current.Variants[i]
-		if s.alive(ctx, e, v) {
-			continue
-		}
-		if age := s.World.Now().Sub(v.LastStart); age > steady {
-			v.Restarts = 0
-		} else if left := backoff(v.Restarts) - age; left > 0 {
-			wait = min(wait, left)
-			continue
-		}
-		s.Log.Warn("replace a host of an endpoint", "endpoint", e.Name, "variant", v.Name, "restarts", v.Restarts)
-		if err := s.replace(ctx, l, e, v); err != nil {
-			var failed *serving.Failure
-			if !errors.As(err, &failed) {
-				return err
+		for _, one := range v.instances() {
+			if s.alive(ctx, e, v, one) {
+				continue
 			}
-			s.Log.Error("host of an endpoint cannot be replaced", "endpoint", e.Name, "variant", v.Name, "reason", failed.Reason)
-			wait = min(wait, backoff(v.Restarts))
+			if age := s.World.Now().Sub(one.LastStart); age > steady {
+				one.Restarts = 0
+			} else if left := backoff(one.Restarts) - age; left > 0 {
+				wait = min(wait, left)
+				continue
+			}
+			s.Log.Warn("replace a host of an endpoint", "endpoint", e.Name, "variant", v.Name, "restarts", one.Restarts)
+			if err := s.replace(ctx, l, e, v, one); err != nil {
+				var failed *serving.Failure
+				if !errors.As(err, &failed) {
+					return err
+				}
+				s.Log.Error("host of an endpoint cannot be replaced", "endpoint", e.Name, "variant", v.Name, "reason", failed.Reason)
+				wait = min(wait, backoff(one.Restarts))
+			}
 		}
 	}
 	return durable.Park(wait)
 }
 
 // replace starts a new host for a variant under a new id, which is committed first.
-func (s *Service) replace(ctx context.Context, l *durable.Lease, e *endpoint, v *variant) error {
-	old := v.ID
-	v.ID, v.LastStart, v.Restarts = s.World.NewID(12), s.World.Now(), v.Restarts+1
+func (s *Service) replace(ctx context.Context, l *durable.Lease, e *endpoint, v *variant, one *instance) error {
+	old := one.ID
+	one.ID, one.LastStart, one.Restarts = s.World.NewID(12), s.World.Now(), one.Restarts+1
 	err := l.Update(ctx, func(tx *store.Tx) error {
 		now, err := endpointRows.GetARN(tx, e.ARN)
 		if err != nil {
 			return err
 		}
-		if now.Current == nil || now.Current.variant(v.Name) == nil {
+		if !now.Current.ids()[old] {
 			return fmt.Errorf("endpoint %s changed while a host was replaced", e.Name)
 		}
-		kept := now.Current.variant(v.Name)
-		kept.ID, kept.LastStart, kept.Restarts = v.ID, v.LastStart, v.Restarts
+		for _, kept := range now.Current.variant(v.Name).instances() {
+			if kept.ID == old {
+				*kept = *one
+			}
+		}
 		return endpointRows.Put(tx, now.Scope, now.Name, now)
 	})
 	if err != nil {
 		return err
 	}
-	if h := s.take(old); h != nil {
-		h.Close()
-	}
-	s.Hosts.Remove(ctx, filepath.Join(s.Dir, old))
-	return s.ensure(ctx, e, v)
+	s.discard(ctx, old, s.take(old))
+	return s.ensure(ctx, e, v, one)
 }
 
 // remove ends all hosts and removes the row.
 func (s *Service) remove(ctx context.Context, l *durable.Lease, e *endpoint) error {
+	var gone sync.WaitGroup
 	for _, d := range []*deployment{e.Current, e.Next} {
-		if d != nil {
-			for _, v := range d.Variants {
-				if h := s.take(v.ID); h != nil {
-					h.Close()
-				}
-				s.Hosts.Remove(ctx, filepath.Join(s.Dir, v.ID))
-			}
+		for id := range d.ids() {
+			gone.Go(func() { s.discard(ctx, id, s.take(id)) })
 		}
 	}
+	gone.Wait()
 	if err := s.Keys.Revoke(ctx, e.ARN); err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/mobula-ml/mobula/internal/awsapi"
 	"github.com/mobula-ml/mobula/internal/identity"
 	"github.com/mobula-ml/mobula/internal/store"
+	"github.com/mobula-ml/mobula/internal/world"
 )
 
 // defaultHealthTimeout is how long a host has to load its model and answer.
@@ -30,10 +31,13 @@ func (s *Service) plan(tx *store.Tx, scope store.Scope, config *string) (*deploy
 		if v.ContainerStartupHealthCheckTimeoutInSeconds != nil {
 			health = time.Duration(*v.ContainerStartupHealthCheckTimeoutInSeconds) * time.Second
 		}
-		d.Variants = append(d.Variants, variant{Name: *v.VariantName, ID: s.World.NewID(12), Model: *m.ModelName, Container: m.Container, More: m.More,
-			Role: awsapi.Val(m.ExecutionRoleArn), Serverless: v.ServerlessConfig, InstanceType: awsapi.Val(v.InstanceType), Weight: *v.InitialVariantWeight, Instances: *v.InitialInstanceCount, HealthTimeout: health})
+		planned := variant{Name: *v.VariantName, Model: *m.ModelName, Container: m.Container, More: m.More, Role: awsapi.Val(m.ExecutionRoleArn),
+			Serverless: v.ServerlessConfig, InstanceType: awsapi.Val(v.InstanceType), Weight: *v.InitialVariantWeight, HealthTimeout: health}
+		planned.ID = s.World.NewID(12)
+		planned.resize(*v.InitialInstanceCount, s.World)
+		d.Variants = append(d.Variants, planned)
 	}
-	return d, nil
+	return d, d.bounded()
 }
 
 // CreateEndpoint keeps an endpoint and hands it to its controller.
@@ -78,7 +82,10 @@ func (s *Service) UpdateEndpoint(ctx context.Context, in *awsapi.UpdateEndpointI
 			return err
 		}
 		if awsapi.Val(in.RetainAllVariantProperties) {
-			e.Next.retain(e.Current, in.ExcludeRetainedVariantProperties)
+			e.Next.retain(e.Current, in.ExcludeRetainedVariantProperties, s.World)
+			if err := e.Next.bounded(); err != nil {
+				return err
+			}
 		}
 		if !awsapi.Val(in.RetainDeploymentConfig) {
 			e.Deployment = in.DeploymentConfig
@@ -94,7 +101,8 @@ func (s *Service) UpdateEndpoint(ctx context.Context, in *awsapi.UpdateEndpointI
 	})
 }
 
-// UpdateEndpointWeightsAndCapacities changes the shares of the variants. The number of instances is kept; one host serves each variant here.
+// UpdateEndpointWeightsAndCapacities changes the shares of the variants at once. Another number of instances is a deployment that has those hosts of
+// the present one that stay; requests go over to it when the new ones answer.
 func (s *Service) UpdateEndpointWeightsAndCapacities(ctx context.Context, in *awsapi.UpdateEndpointWeightsAndCapacitiesInput) (*awsapi.UpdateEndpointWeightsAndCapacitiesOutput, error) {
 	scope := identity.From(ctx).Scope()
 	out := &awsapi.UpdateEndpointWeightsAndCapacitiesOutput{}
@@ -106,25 +114,43 @@ func (s *Service) UpdateEndpointWeightsAndCapacities(ctx context.Context, in *aw
 		if e.Status != awsapi.EndpointStatusInService {
 			return awsapi.Validation("Cannot update endpoint \"%s\": it is %s.", e.ARN, e.Status)
 		}
+		next, scaled := e.Current.clone(), false
 		for _, w := range in.DesiredWeightsAndCapacities {
-			v := e.Current.variant(*w.VariantName)
+			v, then := e.Current.variant(*w.VariantName), next.variant(*w.VariantName)
 			if v == nil {
 				return awsapi.Validation("Endpoint \"%s\" has no variant named '%s'.", e.ARN, *w.VariantName)
 			}
 			if w.DesiredWeight != nil {
-				v.Weight = *w.DesiredWeight
+				v.Weight, then.Weight = *w.DesiredWeight, *w.DesiredWeight
 			}
-			if w.DesiredInstanceCount != nil {
-				v.Instances = *w.DesiredInstanceCount
+			if n := w.DesiredInstanceCount; n != nil {
+				if *n < 1 || v.Serverless != nil {
+					return awsapi.Validation("Variant '%s' of endpoint \"%s\" cannot have %d instances: it needs at least 1, and a serverless one has none.", v.Name, e.ARN, *n)
+				}
+				scaled = scaled || int(*n) != len(v.instances())
+				then.resize(*n, s.World)
 			}
 		}
 		e.Modified, out.EndpointArn = s.World.Now(), &e.ARN
-		return endpointRows.Put(tx, scope, e.Name, e)
+		if !scaled {
+			return endpointRows.Put(tx, scope, e.Name, e)
+		}
+		if err := next.bounded(); err != nil {
+			return err
+		}
+		e.Next, e.Status, e.Reason = next, awsapi.EndpointStatusUpdating, ""
+		if err := endpointRows.Put(tx, scope, e.Name, e); err != nil {
+			return err
+		}
+		if err := emit(tx, e, e.Status); err != nil {
+			return err
+		}
+		return s.Engine.Enqueue(tx, controller, e.ARN)
 	})
 }
 
 // retain takes over what was set of variants that a deployment before has too, but for the excluded properties.
-func (d *deployment) retain(before *deployment, excluded []awsapi.VariantProperty) {
+func (d *deployment) retain(before *deployment, excluded []awsapi.VariantProperty, w world.World) {
 	if before == nil {
 		return
 	}
@@ -141,21 +167,12 @@ func (d *deployment) retain(before *deployment, excluded []awsapi.VariantPropert
 			continue
 		}
 		if keep[awsapi.VariantPropertyTypeDesiredInstanceCount] {
-			v.Instances = old.Instances
+			v.resize(old.Instances, w)
 		}
 		if keep[awsapi.VariantPropertyTypeDesiredWeight] {
 			v.Weight = old.Weight
 		}
 	}
-}
-
-func (d *deployment) variant(name string) *variant {
-	for i := range d.Variants {
-		if d.Variants[i].Name == name {
-			return &d.Variants[i]
-		}
-	}
-	return nil
 }
 
 // DescribeEndpoint shows an endpoint.

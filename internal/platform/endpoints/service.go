@@ -6,13 +6,16 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/mobula-ml/mobula/internal/awsapi"
+	"github.com/mobula-ml/mobula/internal/capacity"
 	"github.com/mobula-ml/mobula/internal/durable"
 	"github.com/mobula-ml/mobula/internal/identity"
 	"github.com/mobula-ml/mobula/internal/object"
@@ -39,13 +42,17 @@ type Deps struct {
 
 	Dir    string // folders of hosts
 	LogDir string // logs, by group and stream
+
+	Capacity *capacity.Machine // that the hosts share with the other rooms. Defaults to all of this machine.
 }
 
 // Service serves the operations of the room.
 type Service struct {
 	Deps
-	mu    sync.Mutex
-	hosts map[string]*serving.Host // that run, by the id of their variant
+	mu     sync.Mutex
+	hosts  map[string]*serving.Host // that run, by the id of their instance
+	models map[string]*target       // of multi-model variants, by the id of their instance and their name
+	next   atomic.Uint64            // the instance that is asked first where several are as free
 
 	turns map[string]chan struct{} // of asynchronous invocations, by endpoint and how many may be at work
 
@@ -60,7 +67,10 @@ const controller = "endpoint"
 
 // New returns the room's service and registers its controller with the engine.
 func New(deps Deps) *Service {
-	s := &Service{Deps: deps, hosts: map[string]*serving.Host{}, turns: map[string]chan struct{}{}, captures: captures{lines: map[string]*bytes.Buffer{}}}
+	if deps.Capacity == nil {
+		deps.Capacity = capacity.New(0, 0)
+	}
+	s := &Service{Deps: deps, hosts: map[string]*serving.Host{}, models: map[string]*target{}, turns: map[string]chan struct{}{}, captures: captures{lines: map[string]*bytes.Buffer{}}}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	deps.Engine.Handle(controller, durable.KindOptions{Concurrency: 64, MaxAttempts: 1 << 30}, s.reconcile)
 	deps.Engine.Handle(asyncController, durable.KindOptions{Concurrency: asyncAtOnce, MaxAttempts: 1 << 30}, s.invokeLater)
@@ -76,10 +86,11 @@ func (s *Service) Start(ctx context.Context) error {
 	err := s.DB.Update(ctx, func(tx *store.Tx) error {
 		return endpointRows.Each(tx, func(e *endpoint) error {
 			for _, d := range []*deployment{e.Current, e.Next} {
-				if d != nil {
-					for _, v := range d.Variants {
-						named[v.ID] = true
-					}
+				maps.Copy(named, d.ids())
+			}
+			for i := 0; e.Current != nil && i < len(e.Current.Variants); i++ { // what runs is counted before anything that waits is given room
+				for _, one := range e.Current.Variants[i].instances() {
+					s.Capacity.Hold(one.ID, e.Current.Variants[i].memory())
 				}
 			}
 			return s.Engine.Signal(tx, controller, e.ARN)
@@ -94,8 +105,12 @@ func (s *Service) Start(ctx context.Context) error {
 		return err
 	}
 	for _, f := range folders {
-		if id, _, _ := strings.Cut(f.Name(), "."); !named[id] { // further containers of a model have the id with a number
+		id, further, _ := strings.Cut(f.Name(), ".") // further containers of a model have the id with a number
+		switch {
+		case !named[id]:
 			s.Hosts.Remove(ctx, filepath.Join(s.Dir, id))
+		case strings.HasPrefix(further, targetFolder): // one of several models, which is loaded again when it is asked for
+			s.Hosts.Remove(ctx, filepath.Join(s.Dir, f.Name()))
 		}
 	}
 	return nil
@@ -109,6 +124,11 @@ func (s *Service) Stop() {
 	defer s.mu.Unlock()
 	for _, h := range s.hosts {
 		h.Close()
+	}
+	for _, m := range s.models {
+		if m.host != nil {
+			m.host.Close()
+		}
 	}
 }
 
@@ -145,20 +165,27 @@ type deployment struct {
 	Async    *awsapi.AsyncInferenceConfig `json:",omitempty"`
 }
 
-// A variant is a model behind an endpoint, with its share of the requests. ID names its host's folder; a host that replaces another gets a new one.
+// A variant is a model behind an endpoint, with its share of the requests.
 type variant struct {
-	Name, ID string
+	Name     string
 	Model    string
+	instance            // the first of its hosts
+	Also     []instance `json:",omitempty"` // the others
 	serving.Container
 	More          []serving.Container                       `json:",omitempty"`
 	Role          string                                    `json:",omitempty"`
 	Serverless    *awsapi.ProductionVariantServerlessConfig `json:",omitempty"`
 	InstanceType  string
 	Weight        float32
-	Instances     int32
-	Restarts      int
-	LastStart     time.Time
+	Instances     int32 // that are asked for
 	HealthTimeout time.Duration
+}
+
+// An instance is one of a variant's hosts. ID names its folder; a host that replaces another gets a new one.
+type instance struct {
+	ID        string
+	Restarts  int
+	LastStart time.Time
 }
 
 // serves is the model that the variant's hosts serve.
@@ -207,16 +234,22 @@ func (e *endpoint) describe() *awsapi.DescribeEndpointOutput {
 			CurrentSamplingPercentage: c.InitialSamplingPercentage, DestinationS3Uri: c.DestinationS3Uri, KmsKeyId: new(awsapi.Val(c.KmsKeyId))}
 	}
 	for i := range e.Current.Variants {
-		out.ProductionVariants = append(out.ProductionVariants, e.Current.Variants[i].describe())
+		v := &e.Current.Variants[i]
+		desired := e.Next.variant(v.Name)
+		if desired == nil {
+			desired = v
+		}
+		out.ProductionVariants = append(out.ProductionVariants, v.describe(desired))
 	}
 	return out
 }
 
-func (v *variant) describe() awsapi.ProductionVariantSummary {
-	d := awsapi.ProductionVariantSummary{VariantName: &v.Name, CurrentWeight: &v.Weight, DesiredWeight: &v.Weight,
-		CurrentServerlessConfig: v.Serverless, DesiredServerlessConfig: v.Serverless}
+// describe shows what a variant is and what it is to become.
+func (v *variant) describe(desired *variant) awsapi.ProductionVariantSummary {
+	d := awsapi.ProductionVariantSummary{VariantName: &v.Name, CurrentWeight: &v.Weight, DesiredWeight: &desired.Weight,
+		CurrentServerlessConfig: v.Serverless, DesiredServerlessConfig: desired.Serverless}
 	if v.Serverless == nil {
-		d.CurrentInstanceCount, d.DesiredInstanceCount = &v.Instances, &v.Instances
+		d.CurrentInstanceCount, d.DesiredInstanceCount = new(int32(len(v.instances()))), &desired.Instances
 	}
 	for _, c := range v.serves().Containers() {
 		d.DeployedImages = append(d.DeployedImages, awsapi.DeployedImage{SpecifiedImage: &c.Image, ResolvedImage: &c.Image, ResolutionTime: awsapi.Stamp(v.LastStart)})

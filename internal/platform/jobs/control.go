@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"github.com/mobula-ml/mobula/internal/awsapi"
+	"github.com/mobula-ml/mobula/internal/capacity"
 	"github.com/mobula-ml/mobula/internal/durable"
 	"github.com/mobula-ml/mobula/internal/identity"
 	"github.com/mobula-ml/mobula/internal/runner"
@@ -16,7 +18,7 @@ import (
 )
 
 // errStopped is what cuts a phase short when the job was asked to stop.
-var errStopped = errors.New("the job was asked to stop")
+var errStopped = capacity.ErrStopped
 
 // A userError is a mistake of the user's: the job fails with its text.
 type userError struct{ text string }
@@ -69,7 +71,7 @@ func (p *pass) run(ctx context.Context) error {
 		release = p.svc.adopt(p.job)
 		err = p.lease.Waits(ctx)
 	case errors.Is(err, runner.ErrNotStarted):
-		if release, err = p.svc.capacity.take(ctx, p.job.need(), p.stop, p.wait); err == nil {
+		if release, err = p.svc.Capacity.Take(ctx, p.job.need(), p.stop, p.wait); err == nil {
 			hosts, err = p.begin(ctx)
 		}
 	}
@@ -100,16 +102,29 @@ func (p *pass) failed(ctx context.Context, err error) error {
 }
 
 // need is the part of the machine that the job takes. One that a running job made shares its maker's part: the maker may wait for it.
-func (j *job) need() need {
+func (j *job) need() capacity.Need {
 	if j.Maker != "" {
-		return need{}
+		return capacity.Need{}
 	}
 	kind, hosts := j.cluster()
-	i, err := instanceOf(kind)
+	i, err := capacity.InstanceOf(kind)
 	if err != nil {
-		return need{}
+		return capacity.Need{}
 	}
-	return need{int64(i.vCPUs * hosts), i.memory * int64(hosts)}
+	cpus := i.VCPUs
+	if n, ok := j.threads(); ok {
+		cpus = min(cpus, n)
+	}
+	return capacity.Need{CPUs: int64(cpus * hosts), Memory: i.Memory * int64(hosts)}
+}
+
+// threads is how many processors a host uses at most, where its algorithm is told.
+func (j *job) threads() (n int, ok bool) {
+	if j.Training == nil || !xgboostImage.MatchString(awsapi.Val(j.Training.AlgorithmSpecification.TrainingImage)) || scripted(j.Training) {
+		return 0, false
+	}
+	n, err := strconv.Atoi(j.Training.HyperParameters["nthread"])
+	return n, err == nil && n > 0
 }
 
 // wait says that the job waits, and why.

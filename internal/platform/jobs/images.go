@@ -75,6 +75,11 @@ func (s *Service) trainingProgram(in *awsapi.CreateTrainingJobRequest) (program,
 	return prog, nil
 }
 
+// scripted says whether the image runs a script of the user's.
+func scripted(in *awsapi.CreateTrainingJobRequest) bool {
+	return in.HyperParameters["sagemaker_program"] != "" || in.Environment["SAGEMAKER_PROGRAM"] != ""
+}
+
 // scriptOf is what the image of a training job runs.
 func (s *Service) scriptOf(in *awsapi.CreateTrainingJobRequest) (program, error) {
 	a := in.AlgorithmSpecification
@@ -86,7 +91,7 @@ func (s *Service) scriptOf(in *awsapi.CreateTrainingJobRequest) (program, error)
 		return program{append(append([]string{}, a.ContainerEntrypoint...), a.ContainerArguments...), i.runtime}, nil
 	case i.native:
 		return program{}, awsapi.Validation("algorithmSpecification.containerEntrypoint must not be empty: image '%s' has no entrypoint of its own.", i.uri)
-	case in.HyperParameters["sagemaker_program"] != "" || in.Environment["SAGEMAKER_PROGRAM"] != "":
+	case scripted(in):
 		if i.runtime == nil {
 			return program{}, awsapi.Validation("hyperParameters 'sagemaker_program' cannot be run: no Python runtime is known for image '%s'.", i.uri)
 		}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/mobula-ml/mobula/internal/awsapi"
 	"github.com/mobula-ml/mobula/internal/builtin"
+	"github.com/mobula-ml/mobula/internal/capacity"
 	"github.com/mobula-ml/mobula/internal/object"
 	"github.com/mobula-ml/mobula/internal/platform/jobs"
 	"github.com/mobula-ml/mobula/internal/platform/platformtest"
@@ -52,7 +53,7 @@ func newRoomWith(t testing.TB, e *platformtest.Env, mode string, cpus int, pytho
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := jobs.New(jobs.Deps{DB: e.DB, Engine: e.Engine, Objects: e.Objects, Keys: e.Keys, Runner: r, Python: python, World: e.World, Log: e.Log, CPUs: cpus,
+	s := jobs.New(jobs.Deps{DB: e.DB, Engine: e.Engine, Objects: e.Objects, Keys: e.Keys, Runner: r, Python: python, World: e.World, Log: e.Log, Capacity: capacity.New(cpus, 0),
 		Dir: filepath.Join(e.Dir, "jobs"), LogDir: filepath.Join(e.Dir, "logs"), Socket: filepath.Join(e.Dir, "mobula.sock"), Library: library})
 	if err := s.Start(e.Ctx); err != nil {
 		t.Fatal(err)
@@ -289,6 +290,42 @@ func TestBuiltinTraining(t *testing.T) {
 	}
 	if d := trained(t, e, s, "wrong"); *d.TrainingJobStatus != "Failed" || !strings.Contains(awsapi.Val(d.FailureReason), "max_depth") {
 		t.Errorf("wrong: %s, %s", *d.TrainingJobStatus, awsapi.Val(d.FailureReason))
+	}
+}
+
+// An algorithm that is told its threads takes so many processors, whatever its instance type shows.
+func TestThreadsOfTrainingShareTheMachine(t *testing.T) {
+	t.Parallel()
+	e := platformtest.New(t)
+	s := newRoom(t, e, runner.Auto, 2)
+	put(t, e, "train/0.csv", strings.Repeat("1,2,3\n2,3,4\n", 1000))
+	put(t, e, "validation/0.csv", "1,2,3\n")
+	status := func(name string) string {
+		d, err := s.DescribeTrainingJob(e.Ctx, &awsapi.DescribeTrainingJobRequest{TrainingJobName: &name})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return *d.SecondaryStatus
+	}
+	for _, name := range []string{"first", "second", "third"} {
+		in := training(name)
+		in.HyperParameters["num_round"], in.HyperParameters["nthread"] = "1000000", "1"
+		if _, err := s.CreateTrainingJob(e.Ctx, in); err != nil {
+			t.Fatal(err)
+		}
+		if name == "third" {
+			break
+		}
+		platformtest.Eventually(t, name+" trains", func() bool { return status(name) == "Training" })
+	}
+	platformtest.Eventually(t, "third waits", func() bool { return status("third") == "Pending" })
+	for _, name := range []string{"third", "second", "first"} {
+		if err := s.StopTrainingJob(e.Ctx, &awsapi.StopTrainingJobRequest{TrainingJobName: &name}); err != nil {
+			t.Fatal(err)
+		}
+		if d := trained(t, e, s, name); *d.TrainingJobStatus != "Stopped" {
+			t.Errorf("%s is %s", name, *d.TrainingJobStatus)
+		}
 	}
 }
 

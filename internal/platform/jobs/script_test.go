@@ -3,7 +3,6 @@ package jobs_test
 import (
 	"bytes"
 	"compress/gzip"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -47,7 +46,7 @@ func worlds(t testing.TB, e *platformtest.Env) *pyenv.Manager {
 // serve answers hosts as the server does, without looking at signatures.
 func serve(t testing.TB, e *platformtest.Env, m *pyenv.Manager) {
 	t.Helper()
-	l, err := net.Listen("unix", filepath.Join(e.Dir, "mobula.sock"))
+	l, err := runner.ListenForHosts(filepath.Join(e.Dir, "mobula.sock"))
 	if err != nil {
 		t.Fatal(err)
 	}

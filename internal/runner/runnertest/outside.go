@@ -106,7 +106,7 @@ echo done; while [ ! -e /opt/ml/end ]; do sleep 0.01; done`)
 	spec.Hosts = 2
 	spec.Command[2] = "[ $SM_CURRENT_HOST = algo-1 ] || exec sleep 60\n" + spec.Command[2]
 	spec.PlatformSocket = filepath.Join(t.TempDir(), "platform.sock")
-	l, err := net.Listen("unix", spec.PlatformSocket)
+	l, err := runner.ListenForHosts(spec.PlatformSocket)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -109,7 +109,7 @@ func platform(t *testing.T, e env) {
 			e.PlatformURL()}
 		job := e.start(t, spec)
 		serve := func() *http.Server {
-			listener, err := net.Listen("unix", spec.PlatformSocket)
+			listener, err := runner.ListenForHosts(spec.PlatformSocket)
 			if err != nil {
 				t.Fatal(err)
 			}

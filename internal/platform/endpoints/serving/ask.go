@@ -27,6 +27,7 @@ type Answer struct {
 	Body             []byte
 	ContentType      string
 	CustomAttributes string
+	Rest             io.ReadCloser // what comes after Body where the answer is read as it is made, else nil
 }
 
 // attributesHeader carries what the caller and the model tell one another beside the bodies.
@@ -39,31 +40,30 @@ var ErrTooLarge = errors.New("the answer is too large")
 func (h *Host) Ask(ctx context.Context, r Request, maxAnswer int64) (*Answer, error) {
 	h.inFlight.Add(1)
 	defer h.inFlight.Add(-1)
-	for part := h; ; part = part.next {
-		asked := r
-		if part.next != nil {
-			asked.Accept = "" // what the next container takes is its model's matter
-		}
-		a, err := part.ask(ctx, asked, maxAnswer)
-		if err != nil || part.next == nil || a.Status/100 != 2 {
-			return a, err
+	last, r, a, err := h.upToLast(ctx, r, maxAnswer)
+	if a != nil || err != nil {
+		return a, err
+	}
+	return last.ask(ctx, r, maxAnswer)
+}
+
+// upToLast sends a request through all containers but the last, and gives what that one is to be asked, or the error answer of one before it.
+func (h *Host) upToLast(ctx context.Context, r Request, maxAnswer int64) (last *Host, asked Request, wrong *Answer, err error) {
+	accept := r.Accept
+	for ; h.next != nil; h = h.next {
+		r.Accept = "" // what the next container takes is its model's matter
+		a, err := h.ask(ctx, r, maxAnswer)
+		if err != nil || a.Status/100 != 2 {
+			return nil, r, a, err
 		}
 		r.Body, r.ContentType = a.Body, a.ContentType
 	}
+	r.Accept = accept
+	return h, r, nil, nil
 }
 
 func (h *Host) ask(ctx context.Context, r Request, maxAnswer int64) (*Answer, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://host/invocations", bytes.NewReader(r.Body))
-	if err != nil {
-		return nil, err
-	}
-	for name, value := range map[string]string{"Content-Type": r.ContentType, "Accept": r.Accept, attributesHeader: r.CustomAttributes,
-		"X-Amzn-SageMaker-Target-Model": r.TargetModel, "X-Amzn-SageMaker-Inference-Id": r.InferenceID} {
-		if value != "" {
-			req.Header.Set(name, value)
-		}
-	}
-	resp, err := h.client.Do(req)
+	resp, err := h.send(ctx, r)
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +75,25 @@ func (h *Host) ask(ctx context.Context, r Request, maxAnswer int64) (*Answer, er
 	if int64(len(body)) > maxAnswer {
 		return nil, fmt.Errorf("%w: more than %d bytes", ErrTooLarge, maxAnswer)
 	}
-	return &Answer{Status: resp.StatusCode, Body: body, ContentType: resp.Header.Get("Content-Type"), CustomAttributes: resp.Header.Get(attributesHeader)}, nil
+	return answerOf(resp, body), nil
+}
+
+func answerOf(resp *http.Response, body []byte) *Answer {
+	return &Answer{Status: resp.StatusCode, Body: body, ContentType: resp.Header.Get("Content-Type"), CustomAttributes: resp.Header.Get(attributesHeader)}
+}
+
+func (h *Host) send(ctx context.Context, r Request) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://host/invocations", bytes.NewReader(r.Body))
+	if err != nil {
+		return nil, err
+	}
+	for name, value := range map[string]string{"Content-Type": r.ContentType, "Accept": r.Accept, attributesHeader: r.CustomAttributes,
+		"X-Amzn-SageMaker-Target-Model": r.TargetModel, "X-Amzn-SageMaker-Inference-Id": r.InferenceID} {
+		if value != "" {
+			req.Header.Set(name, value)
+		}
+	}
+	return h.client.Do(req)
 }
 
 // Died says whether an error is that of a host or a worker that is gone. What was sent to it may be sent again: a prediction changes nothing.

@@ -40,6 +40,9 @@ func (h *Host) Close() {
 	})
 }
 
+// InFlight is how many requests the host works on.
+func (h *Host) InFlight() int64 { return h.inFlight.Load() }
+
 // Drain waits until no request is in flight, for at most d or until ctx ends.
 func (h *Host) Drain(ctx context.Context, d time.Duration) {
 	for end := time.Now().Add(d); h.inFlight.Load() > 0 && time.Now().Before(end) && ctx.Err() == nil; {

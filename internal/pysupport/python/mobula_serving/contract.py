@@ -12,7 +12,7 @@ def media_type(header):
 
 
 class Answer(object):
-    """What a request came to."""
+    """What a request came to. The body is bytes, or a generator of them where it is made part by part."""
 
     def __init__(self, body, content_type, status=200, headers=()):
         self.body, self.content_type, self.status, self.headers = body, content_type, status, list(headers)
@@ -104,11 +104,42 @@ class Functions(object):
 def answer_of(result, accept):
     """Reads what output_fn or transform_fn returned: a body, a pair of body and content type, or a response of a web framework."""
     if isinstance(result, tuple) and len(result) == 2:
-        return Answer(to_bytes(result[0]), result[1] or accept)
+        return Answer(body_of(result[0]), result[1] or accept)
     if hasattr(result, "get_data") and hasattr(result, "status_code"):
         content_type = getattr(result, "content_type", None) or getattr(result, "mimetype", None) or accept
-        return Answer(to_bytes(result.get_data()), content_type, result.status_code)
-    return Answer(to_bytes(result), accept)
+        body = parts_of(iter(result.iter_encoded())) if getattr(result, "is_streamed", False) else to_bytes(result.get_data())
+        return Answer(body, content_type, result.status_code)
+    return Answer(body_of(result), accept)
+
+
+def streamed(result):
+    """Says whether a result is made part by part: a generator or another iterator, asynchronous or not."""
+    return hasattr(result, "__next__") or hasattr(result, "__anext__")
+
+
+def body_of(result):
+    return parts_of(result) if streamed(result) else to_bytes(result)
+
+
+def parts_of(result):
+    """The parts of a body as bytes. One that is neither text nor bytes is a line of JSON."""
+    for part in drained(result) if hasattr(result, "__anext__") else result:
+        own = isinstance(part, (str, bytes, bytearray, memoryview))
+        part = to_bytes(part) if own else to_bytes(part) + b"\n"
+        if part:  # an empty one would be the end
+            yield part
+
+
+def drained(result):
+    import asyncio  # which takes its time, and few need
+    loop = asyncio.new_event_loop()
+    try:
+        while True:
+            yield loop.run_until_complete(result.__anext__())
+    except StopAsyncIteration:
+        return
+    finally:
+        loop.close()
 
 
 def to_bytes(body):

@@ -22,6 +22,8 @@ class Defaults(object):
         return model.predict(data)
 
     def output_fn(self, prediction, accept):
+        if contract.streamed(prediction):  # its parts are what is answered, as they come
+            return prediction, accept.split(",")[0]
         from sagemaker_inference import encoder, errors
         for part in accept.split(","):
             name = contract.media_type(part)

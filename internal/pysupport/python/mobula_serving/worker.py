@@ -52,6 +52,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             body = self._body()
             self.server.busy()
             answer = function(body)
+            streamed = not isinstance(answer.body, bytes)
+            first = next(answer.body, b"") if streamed else answer.body
         except Exception as e:  # whatever user code raises is its caller's to know
             print(trace.text(), end="", file=sys.stderr, flush=True)
             status = getattr(e, "status_code", 500)
@@ -62,7 +64,26 @@ class Handler(http.server.BaseHTTPRequestHandler):
         finally:
             self.server.idle()
             sys.stdout.flush()
-        self._send(answer.status, answer.body, answer.content_type, answer.headers)
+        if streamed:
+            self._stream(answer, first)
+        else:
+            self._send(answer.status, answer.body, answer.content_type, answer.headers)
+
+    def _stream(self, answer, part):
+        """Sends each part before the next is made. How long a worker may work is counted for each of them."""
+        self._begin(answer.status, answer.content_type, answer.headers, ("Transfer-Encoding", "chunked"))
+        while part:
+            self.wfile.write(b"%x\r\n%s\r\n" % (len(part), part))
+            try:
+                self.server.busy()
+                part = next(answer.body, b"")
+            except Exception:  # the answer stays without its end, by which its reader knows
+                print(trace.text(), end="", file=sys.stderr, flush=True)
+                return
+            finally:
+                self.server.idle()
+                sys.stdout.flush()
+        self.wfile.write(b"0\r\n\r\n")
 
     def _body(self):
         if "chunked" in self.headers.get("Transfer-Encoding", "").lower():
@@ -76,15 +97,18 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return self.rfile.read(int(self.headers.get("Content-Length") or 0))
 
     def _send(self, status, body, content_type, headers=()):
+        self._begin(status, content_type, headers, ("Content-Length", str(len(body))))
+        self.wfile.write(body)
+
+    def _begin(self, status, content_type, headers, length):
         self.close_connection = True
         self.send_response(status)
         for name, value in headers:
             self.send_header(name, value)
         self.send_header("Content-Type", content_type)
-        self.send_header("Content-Length", str(len(body)))
+        self.send_header(*length)
         self.send_header("Connection", "close")
         self.end_headers()
-        self.wfile.write(body)
 
 
 class Worker(object):
@@ -95,8 +119,7 @@ class Worker(object):
         self.began, self.stopping = 0.0, False
 
     def busy(self):
-        self.began = time.time()
-        struct.pack_into("d", self.memory, 8 * self.slot, self.began)
+        struct.pack_into("d", self.memory, 8 * self.slot, time.time())
 
     def idle(self):
         struct.pack_into("d", self.memory, 8 * self.slot, 0.0)
