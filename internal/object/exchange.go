@@ -19,7 +19,7 @@ type exchange struct {
 	bucket, key string
 	opts        PutOptions
 	body        io.Reader // of a write, past gofakes3, which would compute its MD5 once more
-	located     bool // CreateBucket named a region
+	located     bool      // CreateBucket named a region
 
 	add    http.Header // set on a successful answer
 	status int         // in place of the status of a refusal

@@ -26,7 +26,9 @@ func handOver(socket *net.UnixConn, conn *net.TCPConn) error {
 		return err
 	}
 	var sent error
-	err = raw.Control(func(fd uintptr) { _, _, sent = socket.WriteMsgUnix([]byte{handedOver}, syscall.UnixRights(int(fd)), nil) })
+	err = raw.Control(func(fd uintptr) {
+		_, _, sent = socket.WriteMsgUnix([]byte{handedOver}, syscall.UnixRights(int(fd)), nil)
+	})
 	return errors.Join(err, sent)
 }
 

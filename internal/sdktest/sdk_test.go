@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sagemaker"
 	"github.com/aws/aws-sdk-go-v2/service/sagemaker/types"
 	"github.com/aws/aws-sdk-go-v2/service/sagemakerruntime"
+	runtimetypes "github.com/aws/aws-sdk-go-v2/service/sagemakerruntime/types"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go"
 
@@ -84,6 +85,18 @@ func (s *room) InvokeEndpoint(_ context.Context, in *awsapi.InvokeEndpointInput)
 	return &awsapi.InvokeEndpointOutput{Body: in.Body, ContentType: in.ContentType}, nil
 }
 
+// InvokeEndpointWithResponseStream answers with each byte of what it was sent, and then breaks off.
+func (s *room) InvokeEndpointWithResponseStream(_ context.Context, in *awsapi.InvokeEndpointWithResponseStreamInput) (*awsapi.InvokeEndpointWithResponseStreamOutput, error) {
+	return &awsapi.InvokeEndpointWithResponseStreamOutput{ContentType: in.ContentType, Body: func(yield func(*awsapi.ResponseStream, error) bool) {
+		for i := range in.Body {
+			if !yield(&awsapi.ResponseStream{PayloadPart: &awsapi.PayloadPart{Bytes: in.Body[i : i+1]}}, nil) {
+				return
+			}
+		}
+		yield(nil, &awsapi.Error{Code: "ModelStreamError", Message: "broken", Members: map[string]any{"ErrorCode": "StreamBroken"}})
+	}}, nil
+}
+
 func (s *room) GetCallerIdentity(ctx context.Context, _ *awsapi.GetCallerIdentityRequest) (*awsapi.GetCallerIdentityResponse, error) {
 	p := identity.From(ctx)
 	return &awsapi.GetCallerIdentityResponse{Account: &p.Account, Arn: new(p.CallerARN()), UserId: new("AROA:me")}, nil
@@ -107,6 +120,7 @@ func TestRoundTripsOfTheGoSDK(t *testing.T) {
 			t.Errorf("got %+v, %v", out, err)
 		}
 	})
+	t.Run("streams", func(t *testing.T) { streams(t, sagemakerruntime.NewFromConfig(config)) })
 	t.Run("STS", func(t *testing.T) {
 		who, err := sts.NewFromConfig(config).GetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{})
 		if err != nil || aws.ToString(who.Arn) != "arn:aws:sts::123456789012:assumed-role/r/me" {
@@ -116,6 +130,25 @@ func TestRoundTripsOfTheGoSDK(t *testing.T) {
 	t.Run("S3", func(t *testing.T) {
 		objects(t, s3.NewFromConfig(config, func(o *s3.Options) { o.UsePathStyle = true }))
 	})
+}
+
+func streams(t *testing.T, c *sagemakerruntime.Client) {
+	out, err := c.InvokeEndpointWithResponseStream(t.Context(), &sagemakerruntime.InvokeEndpointWithResponseStreamInput{EndpointName: new("e"), Body: []byte("1,2"), ContentType: new("text/csv")})
+	if err != nil || aws.ToString(out.ContentType) != "text/csv" {
+		t.Fatal(out, err)
+	}
+	stream := out.GetStream()
+	defer stream.Close()
+	var parts []string
+	for event := range stream.Events() {
+		if p, ok := event.(*runtimetypes.ResponseStreamMemberPayloadPart); ok {
+			parts = append(parts, string(p.Value.Bytes))
+		}
+	}
+	var broken *runtimetypes.ModelStreamError
+	if err := stream.Err(); strings.Join(parts, "|") != "1|,|2" || !errors.As(err, &broken) || aws.ToString(broken.ErrorCode_) != "StreamBroken" || aws.ToString(broken.Message) != "broken" {
+		t.Errorf("got %q, %v", parts, err)
+	}
 }
 
 func trials(t *testing.T, c *sagemaker.Client) {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/mobula-ml/mobula/internal/awsapi"
+	"github.com/mobula-ml/mobula/internal/capacity"
 	"github.com/mobula-ml/mobula/internal/identity"
 	"github.com/mobula-ml/mobula/internal/object"
 	"github.com/mobula-ml/mobula/internal/platform/account"
@@ -62,14 +63,15 @@ func (s *Server) openRooms(ctx context.Context, later func(func())) (err error) 
 	if err != nil {
 		s.Log.Warn("the built-in XGBoost image cannot train", "error", err)
 	}
+	s.capacity = capacity.New(s.CPUs, s.MemoryMiB<<20)
 	r.experiments = experiments.New(experiments.Deps{DB: s.db, World: s.World, Log: s.Log})
 	r.jobs = jobs.New(jobs.Deps{DB: s.db, Series: r.experiments, Engine: s.engine, Objects: objects, Keys: s.keys, Runner: s.runner, Python: s.python, Support: support, World: s.World, Log: s.Log,
-		Dir: filepath.Join(s.Data, "jobs"), LogDir: s.logDir(), Socket: s.socket, Library: library, CPUs: s.CPUs, MemoryMiB: s.MemoryMiB})
+		Dir: filepath.Join(s.Data, "jobs"), LogDir: s.logDir(), Socket: s.socket, Library: library, Capacity: s.capacity})
 	trials := tuning.New(tuning.Deps{DB: s.db, Engine: s.engine, World: s.World, Log: s.Log, Jobs: r.jobs})
 	models := registry.New(registry.Deps{DB: s.db, Objects: objects, World: s.World})
 	s.openServing(objects, models, library, support)
 	code := functions.New(functions.Deps{DB: s.db, Engine: s.engine, Objects: objects, Keys: s.keys, Runner: s.runner, Python: s.python, World: s.World, Log: s.Log,
-		Dir: filepath.Join(s.Data, "functions"), LogDir: s.logDir(), Socket: s.socket})
+		Dir: filepath.Join(s.Data, "functions"), LogDir: s.logDir(), Socket: s.socket, Capacity: s.capacity})
 	waiting := &queues.Service{DB: s.db, World: s.World}
 	r.pipelines = pipelines.New(pipelines.Deps{DB: s.db, Engine: s.engine, Objects: objects, World: s.World, Log: s.Log, Jobs: r.jobs, Tuning: trials,
 		Registry: models, Models: r.endpoints, Experiments: r.experiments, Features: r.features, Functions: code, Queues: waiting, Transforms: r.transform, Runtimes: s.python})
@@ -93,9 +95,9 @@ func (s *Server) openRooms(ctx context.Context, later func(func())) (err error) 
 func (s *Server) openServing(objects object.Store, models *registry.Service, library, support string) {
 	hosts := &serving.Hosts{Deps: serving.Deps{Objects: objects, Runner: s.runner, Keys: s.keys, Python: s.python, Log: s.Log, Socket: s.socket, Library: library, Support: support}}
 	s.rooms.endpoints = endpoints.New(endpoints.Deps{DB: s.db, Engine: s.engine, Objects: objects, Keys: s.keys, Hosts: hosts, World: s.World, Log: s.Log, Registry: models,
-		Dir: filepath.Join(s.Data, "endpoints"), LogDir: s.logDir()})
+		Dir: filepath.Join(s.Data, "endpoints"), LogDir: s.logDir(), Capacity: s.capacity})
 	s.rooms.transform = transform.New(transform.Deps{DB: s.db, Engine: s.engine, Objects: objects, Keys: s.keys, Hosts: hosts, Models: s.rooms.endpoints, World: s.World,
-		Log: s.Log, Dir: filepath.Join(s.Data, "transform"), LogDir: s.logDir()})
+		Log: s.Log, Dir: filepath.Join(s.Data, "transform"), LogDir: s.logDir(), Capacity: s.capacity})
 }
 
 // listers are what Search looks through.

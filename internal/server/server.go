@@ -16,6 +16,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/mobula-ml/mobula/internal/capacity"
 	"github.com/mobula-ml/mobula/internal/durable"
 	"github.com/mobula-ml/mobula/internal/gateway"
 	"github.com/mobula-ml/mobula/internal/identity"
@@ -33,16 +34,17 @@ type Server struct {
 	Choice runner.Choice // which runner was chosen, and why
 	Notes  []string      // what that runner cannot give on this machine
 
-	keys    *identity.Keys
-	db      *store.DB
-	objects *object.Files
-	engine  *durable.Engine
-	runner  runner.Runner
-	python  *pyenv.Manager
-	rooms   rooms
-	handler *wire.Handler
-	gateway *gateway.Gateway
-	socket  string
+	keys     *identity.Keys
+	db       *store.DB
+	objects  *object.Files
+	engine   *durable.Engine
+	runner   runner.Runner
+	python   *pyenv.Manager
+	capacity *capacity.Machine
+	rooms    rooms
+	handler  *wire.Handler
+	gateway  *gateway.Gateway
+	socket   string
 
 	http   *http.Server
 	ready  atomic.Bool

@@ -141,6 +141,9 @@ func TestClients(t *testing.T) {
 		t.Fatalf("no scripts: %v", err)
 	}
 	programs := commandLine(t)
+	if uv := filepath.Join(filepath.Dir(python(t)), "uv"); os.Getenv("MOBULA_UV") == "" { // builds the world of functions
+		os.Setenv("MOBULA_UV", uv)
+	}
 	version, err := exec.Command(python(t), "-c", `import sys; print("%d.%d" % sys.version_info[:2])`).Output()
 	if err != nil {
 		t.Fatal(err)

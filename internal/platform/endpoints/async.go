@@ -158,7 +158,7 @@ func (s *Service) answerLater(ctx context.Context, i *invocation) (*serving.Answ
 	}
 	limited, cancel := context.WithTimeout(ctx, i.Timeout)
 	defer cancel()
-	e, v, a, err := s.answer(limited, i.Endpoint, nil, true, func(h *serving.Host) (*serving.Answer, error) { return h.Ask(limited, r, maxAnswer) })
+	e, v, a, err := s.answer(limited, i.Endpoint, nil, "", true, func(h *serving.Host) (*serving.Answer, error) { return h.Ask(limited, r, maxAnswer) })
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil, ctx.Err() // the server stops, and the next one goes on

@@ -40,6 +40,12 @@ func (s *Service) reconcile(ctx context.Context, l *durable.Lease) error {
 
 // bring brings the next deployment up, and switches to it.
 func (s *Service) bring(ctx context.Context, l *durable.Lease, e *endpoint) error {
+	for i := 0; e.Current != nil && i < len(e.Current.Variants); i++ { // after a restart, what serves meanwhile is found again first
+		v := &e.Current.Variants[i]
+		for _, one := range v.instances() {
+			s.alive(ctx, e, v, one)
+		}
+	}
 	var failed *serving.Failure
 	for i := range e.Next.Variants {
 		err := s.bringUp(ctx, e, &e.Next.Variants[i])
@@ -91,7 +97,7 @@ func (s *Service) bring(ctx context.Context, l *durable.Lease, e *endpoint) erro
 	if e.Current == nil {
 		return nil
 	}
-	return durable.Park(lookAgain)
+	return durable.Park(0) // a host that stays may have died meanwhile
 }
 
 // bringUp starts those hosts of a variant that do not serve already, the first of them alone: what is wrong with the model shows once.
@@ -130,22 +136,23 @@ func (s *Service) retire(gone, stays *deployment) {
 		if kept[id] {
 			continue
 		}
-		h := s.take(id)
+		hosts := s.take(id)
 		s.wg.Go(func() {
-			if h != nil {
+			for _, h := range hosts {
 				h.Drain(s.ctx, drain)
 			}
-			s.discard(context.WithoutCancel(s.ctx), id, h)
+			s.discard(context.WithoutCancel(s.ctx), id, hosts)
 		})
 	}
 }
 
-// discard ends a host that has no requests any more.
-func (s *Service) discard(ctx context.Context, id string, h *serving.Host) {
-	if h != nil {
+// discard ends the hosts of an instance that has no requests any more.
+func (s *Service) discard(ctx context.Context, id string, hosts []*serving.Host) {
+	for _, h := range hosts {
 		h.Close()
 	}
 	s.Hosts.Remove(ctx, filepath.Join(s.Dir, id))
+	s.Capacity.Drop(id)
 }
 
 // backoff is the wait before a host is replaced that died soon after its start.
@@ -213,11 +220,13 @@ func (s *Service) replace(ctx context.Context, l *durable.Lease, e *endpoint, v 
 
 // remove ends all hosts and removes the row.
 func (s *Service) remove(ctx context.Context, l *durable.Lease, e *endpoint) error {
+	var gone sync.WaitGroup
 	for _, d := range []*deployment{e.Current, e.Next} {
 		for id := range d.ids() {
-			s.discard(ctx, id, s.take(id))
+			gone.Go(func() { s.discard(ctx, id, s.take(id)) })
 		}
 	}
+	gone.Wait()
 	if err := s.Keys.Revoke(ctx, e.ARN); err != nil {
 		return err
 	}

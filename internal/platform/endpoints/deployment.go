@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/mobula-ml/mobula/internal/awsapi"
+	"github.com/mobula-ml/mobula/internal/capacity"
 	"github.com/mobula-ml/mobula/internal/world"
 )
 
@@ -61,6 +62,18 @@ func (v *variant) instances() []*instance {
 		all = append(all, &v.Also[i])
 	}
 	return all
+}
+
+// memory is what one host of the variant takes of the machine, in bytes.
+func (v *variant) memory() int64 {
+	if v.Serverless != nil {
+		return int64(awsapi.Val(v.Serverless.MemorySizeInMB)) << 20
+	}
+	shape, err := capacity.InstanceOf(v.InstanceType)
+	if err != nil {
+		return 0 // of a type that has a name of its own
+	}
+	return shape.Memory
 }
 
 // resize takes hosts off the end or adds new ones.

@@ -44,7 +44,7 @@ func (s *Service) plan(tx *store.Tx, scope store.Scope, config *string) (*deploy
 func (s *Service) CreateEndpoint(ctx context.Context, in *awsapi.CreateEndpointInput) (*awsapi.CreateEndpointOutput, error) {
 	scope, now := identity.From(ctx).Scope(), s.World.Now()
 	e := &endpoint{Name: *in.EndpointName, ARN: scope.ARN("endpoint/" + strings.ToLower(*in.EndpointName)), Scope: scope, Config: *in.EndpointConfigName,
-		Status: awsapi.EndpointStatusCreating, Created: now, Modified: now}
+		Deployment: in.DeploymentConfig, Status: awsapi.EndpointStatusCreating, Created: now, Modified: now}
 	return &awsapi.CreateEndpointOutput{EndpointArn: &e.ARN}, s.DB.Update(ctx, func(tx *store.Tx) (err error) {
 		if e.Next, err = s.plan(tx, scope, in.EndpointConfigName); err != nil {
 			return err
@@ -86,6 +86,9 @@ func (s *Service) UpdateEndpoint(ctx context.Context, in *awsapi.UpdateEndpointI
 			if err := e.Next.bounded(); err != nil {
 				return err
 			}
+		}
+		if !awsapi.Val(in.RetainDeploymentConfig) {
+			e.Deployment = in.DeploymentConfig
 		}
 		e.Status, e.Reason, e.Modified, out.EndpointArn = awsapi.EndpointStatusUpdating, "", s.World.Now(), &e.ARN
 		if err := endpointRows.Put(tx, scope, e.Name, e); err != nil {

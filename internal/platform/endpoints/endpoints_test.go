@@ -19,6 +19,7 @@ import (
 
 	"github.com/mobula-ml/mobula/internal/awsapi"
 	"github.com/mobula-ml/mobula/internal/builtin"
+	"github.com/mobula-ml/mobula/internal/capacity"
 	"github.com/mobula-ml/mobula/internal/object"
 	"github.com/mobula-ml/mobula/internal/platform/endpoints"
 	"github.com/mobula-ml/mobula/internal/platform/endpoints/serving"
@@ -95,6 +96,12 @@ func newRoom(t testing.TB, e *platformtest.Env, mode string) *endpoints.Service 
 // openRoom is newRoom without the start of the engine.
 func openRoom(t testing.TB, e *platformtest.Env, mode string) *endpoints.Service {
 	t.Helper()
+	return openRoomOn(t, e, mode, nil)
+}
+
+// openRoomOn is openRoom on a part of the machine.
+func openRoomOn(t testing.TB, e *platformtest.Env, mode string, m *capacity.Machine) *endpoints.Service {
+	t.Helper()
 	r, _, err := runner.Choose(e.Ctx, mode, runner.Options{PlatformAddr: "127.0.0.1:9", Hidden: []string{e.Dir}})
 	if err != nil {
 		t.Fatal(err)
@@ -110,7 +117,7 @@ func openRoom(t testing.TB, e *platformtest.Env, mode string) *endpoints.Service
 	hosts := &serving.Hosts{Deps: serving.Deps{Objects: e.Objects, Runner: r, Keys: e.Keys, Python: worlds(t), Log: e.Log, Socket: filepath.Join(e.Dir, "mobula.sock"),
 		Library: library, Support: support}}
 	s := endpoints.New(endpoints.Deps{DB: e.DB, Engine: e.Engine, Objects: e.Objects, Keys: e.Keys, Hosts: hosts, World: e.World, Log: e.Log, Registry: packages{},
-		Dir: filepath.Join(e.Dir, "endpoints"), LogDir: filepath.Join(e.Dir, "logs")})
+		Dir: filepath.Join(e.Dir, "endpoints"), LogDir: filepath.Join(e.Dir, "logs"), Capacity: m})
 	if err := s.Start(e.Ctx); err != nil {
 		t.Fatal(err)
 	}

@@ -18,12 +18,23 @@ func (s *Service) host(id string) *serving.Host {
 	return s.hosts[id]
 }
 
-func (s *Service) take(id string) *serving.Host {
+// take takes the hosts of an instance out of those that requests go to.
+func (s *Service) take(id string) (all []*serving.Host) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	h := s.hosts[id]
-	delete(s.hosts, id)
-	return h
+	if h := s.hosts[id]; h != nil {
+		all = append(all, h)
+		delete(s.hosts, id)
+	}
+	for key, m := range s.models {
+		if m.instance == id {
+			delete(s.models, key)
+			if m.host != nil {
+				all = append(all, m.host)
+			}
+		}
+	}
+	return all
 }
 
 // pick is the host of a variant that has the fewest requests, and another than the one that has just failed if there is one. It is nil while all
@@ -51,6 +62,9 @@ func (s *Service) place(e *endpoint, v *variant, one *instance) serving.Place {
 
 // alive says whether a variant's host runs. One that a server before this started is found again.
 func (s *Service) alive(ctx context.Context, e *endpoint, v *variant, one *instance) bool {
+	if v.Multi {
+		return true // its hosts are started when they are asked
+	}
 	if h := s.host(one.ID); h != nil {
 		return h.Alive()
 	}
@@ -63,6 +77,10 @@ func (s *Service) alive(ctx context.Context, e *endpoint, v *variant, one *insta
 
 // ensure starts a host of a variant, unless it runs, and waits until it answers.
 func (s *Service) ensure(ctx context.Context, e *endpoint, v *variant, one *instance) error {
+	s.Capacity.Hold(one.ID, v.memory()) // until it is discarded
+	if v.Multi {
+		return nil
+	}
 	h, err := s.Hosts.Ensure(ctx, s.place(e, v, one), v.serves(), v.HealthTimeout)
 	var failed *serving.Failure
 	if errors.As(err, &failed) {
@@ -71,7 +89,7 @@ func (s *Service) ensure(ctx context.Context, e *endpoint, v *variant, one *inst
 	if err != nil {
 		return err
 	}
-	if old := s.take(one.ID); old != nil {
+	for _, old := range s.take(one.ID) {
 		old.Close()
 	}
 	s.adopt(e, one.ID, h)

@@ -28,15 +28,15 @@ const (
 
 // InvokeEndpoint passes a request to a host of the endpoint and its answer back.
 func (s *Service) InvokeEndpoint(ctx context.Context, in *awsapi.InvokeEndpointInput) (*awsapi.InvokeEndpointOutput, error) {
-	if err := unserved(map[string]bool{"targetModel": in.TargetModel != nil, "targetContainerHostname": in.TargetContainerHostname != nil,
+	if err := unserved(map[string]bool{"targetContainerHostname": in.TargetContainerHostname != nil,
 		"inferenceComponentName": in.InferenceComponentName != nil, "sessionId": in.SessionId != nil, "enableExplanations": in.EnableExplanations != nil}); err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, invokeTimeout)
 	defer cancel()
 	r := serving.Request{Body: in.Body, ContentType: awsapi.Val(in.ContentType), Accept: awsapi.Val(in.Accept), CustomAttributes: awsapi.Val(in.CustomAttributes),
-		InferenceID: awsapi.Val(in.InferenceId)}
-	e, v, a, err := s.answer(ctx, *in.EndpointName, in.TargetVariant, false, func(h *serving.Host) (*serving.Answer, error) { return h.Ask(ctx, r, maxAnswer) })
+		InferenceID: awsapi.Val(in.InferenceId), TargetModel: awsapi.Val(in.TargetModel)}
+	e, v, a, err := s.answer(ctx, *in.EndpointName, in.TargetVariant, r.TargetModel, false, func(h *serving.Host) (*serving.Answer, error) { return h.Ask(ctx, r, maxAnswer) })
 	if err != nil {
 		return nil, err
 	}
@@ -56,20 +56,22 @@ func unserved(given map[string]bool) error {
 }
 
 // answer has a host of a variant asked. Where the host or its worker dies meanwhile the request is sent again: a prediction changes nothing.
-func (s *Service) answer(ctx context.Context, name string, target *string, async bool, ask func(*serving.Host) (*serving.Answer, error)) (*endpoint, *variant, *serving.Answer, error) {
+func (s *Service) answer(ctx context.Context, name string, variant *string, target string, async bool, ask func(*serving.Host) (*serving.Answer, error)) (*endpoint, *variant, *serving.Answer, error) {
 	lost := 0
 	var h *serving.Host
 	for began := time.Now(); ; {
-		e, v, err := s.choose(ctx, name, target, async)
+		e, v, err := s.choose(ctx, name, variant, async)
+		if err == nil {
+			err = checkTarget(e, v, target)
+		}
 		if err != nil {
 			return nil, nil, nil, err
 		}
-		h = s.pick(v, h)
 		var a *serving.Answer
-		if h == nil {
-			err = serving.ErrNoHost
-		} else if a, err = ask(h); err != nil && serving.Died(err) && !errors.Is(err, serving.ErrNoHost) {
-			lost++ // a worker took the request and died, and it may be the request that kills it
+		if h, err = s.hostOf(ctx, e, v, target, h); err == nil {
+			if a, err = ask(h); err != nil && serving.Died(err) && !errors.Is(err, serving.ErrNoHost) {
+				lost++ // a worker took the request and died, and it may be the request that kills it
+			}
 		}
 		if err == nil && a.Status/100 != 2 {
 			err = modelError(e, v, a.Status, strings.ToValidUTF8(string(a.Body[:min(len(a.Body), 4096)]), "�"))
@@ -83,6 +85,18 @@ func (s *Service) answer(ctx context.Context, name string, target *string, async
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
+}
+
+// hostOf is the host to ask: of a variant, or of one of its several models.
+func (s *Service) hostOf(ctx context.Context, e *endpoint, v *variant, model string, failed *serving.Host) (*serving.Host, error) {
+	if v.Multi {
+		return s.load(ctx, e, v, model)
+	}
+	h := s.pick(v, failed)
+	if h == nil {
+		return nil, serving.ErrNoHost
+	}
+	return h, nil
 }
 
 // choose picks the variant: the one asked for, else one by weight.
@@ -128,7 +142,10 @@ func (s *Service) choose(ctx context.Context, name string, target *string, async
 // explain turns an error on the way to a host into one of the API's.
 func (s *Service) explain(e *endpoint, v *variant, err error) error {
 	var known *awsapi.Error
+	var failed *serving.Failure
 	switch {
+	case errors.As(err, &failed): // of one of several models, which is loaded as it is asked
+		return modelError(e, v, 500, failed.Reason)
 	case err == nil || errors.As(err, &known):
 		return err
 	case errors.Is(err, context.DeadlineExceeded):

@@ -49,6 +49,9 @@ func (s *Service) Serves(tx *store.Tx, scope store.Scope, name string) (serving.
 	if err != nil {
 		return serving.Model{}, err
 	}
+	if m.Multi {
+		return serving.Model{}, awsapi.Validation("Model \"%s\" is a multi-model one, which only endpoints serve.", *m.ModelArn)
+	}
 	return m.serves(), nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"slices"
 	"strings"
 
 	"github.com/mobula-ml/mobula/internal/awsapi"
@@ -34,6 +35,9 @@ func (s *Service) resolve(ctx context.Context, m *model, in *awsapi.CreateModelI
 		containers = append(containers, more...)
 	}
 	m.Container, m.More = containers[0], containers[1:]
+	if len(containers) > 1 && slices.ContainsFunc(containers, func(c serving.Container) bool { return c.Multi }) {
+		return awsapi.Validation("a container of mode MultiModel must be the only one.")
+	}
 	if err := s.Hosts.Check(m.serves()); err != nil {
 		return err
 	}
@@ -47,14 +51,19 @@ func (s *Service) resolve(ctx context.Context, m *model, in *awsapi.CreateModelI
 
 // containersOf is what one definition comes to: one container, or those of the model package that it names.
 func (s *Service) containersOf(ctx context.Context, c *awsapi.ContainerDefinition) ([]serving.Container, error) {
-	for member, given := range map[string]bool{"multiModelConfig": c.MultiModelConfig != nil, "additionalModelDataSources": len(c.AdditionalModelDataSources) > 0,
-		"mode MultiModel": awsapi.Val(c.Mode) == awsapi.ContainerModeMultiModel} {
+	multi := awsapi.Val(c.Mode) == awsapi.ContainerModeMultiModel
+	uncached := c.MultiModelConfig != nil && awsapi.Val(c.MultiModelConfig.ModelCacheSetting) == awsapi.ModelCacheSettingDisabled
+	for member, given := range map[string]bool{"multiModelConfig.modelCacheSetting Disabled": uncached, "additionalModelDataSources": len(c.AdditionalModelDataSources) > 0,
+		"mode MultiModel of a model package": multi && c.ModelPackageName != nil} {
 		if given {
 			return nil, awsapi.Validation("%s is not served; leave it out.", member)
 		}
 	}
 	if c.ModelPackageName == nil {
 		one, err := container(awsapi.Val(c.Image), c.ModelDataUrl, c.ModelDataSource, c.Environment)
+		if one.Multi = multi; err == nil && multi && c.ModelDataUrl == nil {
+			err = awsapi.Validation("a container of mode MultiModel must have a modelDataUrl, the prefix of its models.")
+		}
 		return []serving.Container{one}, err
 	}
 	p, err := s.Registry.DescribeModelPackage(ctx, &awsapi.DescribeModelPackageInput{ModelPackageName: c.ModelPackageName})
@@ -110,6 +119,9 @@ func (s *Service) checkData(ctx context.Context, c serving.Container) error {
 	bucket, key, err := object.ParseURI(c.DataURL)
 	if err != nil {
 		return awsapi.Validation("Value '%s' at 'modelDataUrl' failed to satisfy constraint: %v", c.DataURL, err)
+	}
+	if c.Multi { // models come and go
+		return nil
 	}
 	if c.Uncompressed && strings.HasSuffix(key, "/") {
 		found, _, err := s.Objects.List(ctx, bucket, key, "", 1)

@@ -2,6 +2,7 @@ package endpoints
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"github.com/mobula-ml/mobula/internal/awsapi"
+	"github.com/mobula-ml/mobula/internal/capacity"
 	"github.com/mobula-ml/mobula/internal/durable"
 	"github.com/mobula-ml/mobula/internal/identity"
 	"github.com/mobula-ml/mobula/internal/object"
@@ -40,14 +42,17 @@ type Deps struct {
 
 	Dir    string // folders of hosts
 	LogDir string // logs, by group and stream
+
+	Capacity *capacity.Machine // that the hosts share with the other rooms. Defaults to all of this machine.
 }
 
 // Service serves the operations of the room.
 type Service struct {
 	Deps
-	mu    sync.Mutex
-	hosts map[string]*serving.Host // that run, by the id of their instance
-	next  atomic.Uint64            // the instance that is asked first where several are as free
+	mu     sync.Mutex
+	hosts  map[string]*serving.Host // that run, by the id of their instance
+	models map[string]*target       // of multi-model variants, by the id of their instance and their name
+	next   atomic.Uint64            // the instance that is asked first where several are as free
 
 	turns map[string]chan struct{} // of asynchronous invocations, by endpoint and how many may be at work
 
@@ -62,7 +67,10 @@ const controller = "endpoint"
 
 // New returns the room's service and registers its controller with the engine.
 func New(deps Deps) *Service {
-	s := &Service{Deps: deps, hosts: map[string]*serving.Host{}, turns: map[string]chan struct{}{}, captures: captures{lines: map[string]*bytes.Buffer{}}}
+	if deps.Capacity == nil {
+		deps.Capacity = capacity.New(0, 0)
+	}
+	s := &Service{Deps: deps, hosts: map[string]*serving.Host{}, models: map[string]*target{}, turns: map[string]chan struct{}{}, captures: captures{lines: map[string]*bytes.Buffer{}}}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	deps.Engine.Handle(controller, durable.KindOptions{Concurrency: 64, MaxAttempts: 1 << 30}, s.reconcile)
 	deps.Engine.Handle(asyncController, durable.KindOptions{Concurrency: asyncAtOnce, MaxAttempts: 1 << 30}, s.invokeLater)
@@ -80,6 +88,11 @@ func (s *Service) Start(ctx context.Context) error {
 			for _, d := range []*deployment{e.Current, e.Next} {
 				maps.Copy(named, d.ids())
 			}
+			for i := 0; e.Current != nil && i < len(e.Current.Variants); i++ { // what runs is counted before anything that waits is given room
+				for _, one := range e.Current.Variants[i].instances() {
+					s.Capacity.Hold(one.ID, e.Current.Variants[i].memory())
+				}
+			}
 			return s.Engine.Signal(tx, controller, e.ARN)
 		})
 	})
@@ -92,8 +105,12 @@ func (s *Service) Start(ctx context.Context) error {
 		return err
 	}
 	for _, f := range folders {
-		if id, _, _ := strings.Cut(f.Name(), "."); !named[id] { // further containers of a model have the id with a number
+		id, further, _ := strings.Cut(f.Name(), ".") // further containers of a model have the id with a number
+		switch {
+		case !named[id]:
 			s.Hosts.Remove(ctx, filepath.Join(s.Dir, id))
+		case strings.HasPrefix(further, targetFolder): // one of several models, which is loaded again when it is asked for
+			s.Hosts.Remove(ctx, filepath.Join(s.Dir, f.Name()))
 		}
 	}
 	return nil
@@ -107,6 +124,11 @@ func (s *Service) Stop() {
 	defer s.mu.Unlock()
 	for _, h := range s.hosts {
 		h.Close()
+	}
+	for _, m := range s.models {
+		if m.host != nil {
+			m.host.Close()
+		}
 	}
 }
 
@@ -124,12 +146,14 @@ func (m *model) serves() serving.Model {
 
 // endpoint is the row of an endpoint.
 type endpoint struct {
-	Name, ARN         string
-	Scope             store.Scope
-	Status, Reason    string
-	Config            string      // the configuration that is asked for
-	Policy            string      // resource policy, or ""
-	Current, Next     *deployment // what serves, and what is to serve
+	Name, ARN      string
+	Scope          store.Scope
+	Status, Reason string
+	Config         string // the configuration that is asked for
+	Policy         string // resource policy, or ""
+	// Deployment is how the last change was to be brought out. It is kept, and requests go over at once.
+	Deployment        *awsapi.DeploymentConfig `json:",omitempty"`
+	Current, Next     *deployment              // what serves, and what is to serve
 	Created, Modified time.Time
 }
 
@@ -182,7 +206,8 @@ var (
 
 // missing is the error of what is not there.
 func missing(scope store.Scope, kind, name string) error {
-	return awsapi.Validation("Could not find %s \"%s\".", kind, scope.ARN(kind+"/"+name))
+	called := map[string]string{"endpoint-config": "endpoint configuration"}[kind]
+	return awsapi.Validation("Could not find %s \"%s\".", cmp.Or(called, kind), scope.ARN(kind+"/"+name)) // tools know it by these words
 }
 
 func getEndpoint(tx *store.Tx, scope store.Scope, name *string) (*endpoint, error) {
@@ -195,7 +220,7 @@ func getEndpoint(tx *store.Tx, scope store.Scope, name *string) (*endpoint, erro
 
 func (e *endpoint) describe() *awsapi.DescribeEndpointOutput {
 	out := &awsapi.DescribeEndpointOutput{EndpointName: &e.Name, EndpointArn: &e.ARN, EndpointConfigName: &e.Config, EndpointStatus: &e.Status,
-		FailureReason: awsapi.Optional(e.Reason), CreationTime: awsapi.Stamp(e.Created), LastModifiedTime: awsapi.Stamp(e.Modified)}
+		FailureReason: awsapi.Optional(e.Reason), CreationTime: awsapi.Stamp(e.Created), LastModifiedTime: awsapi.Stamp(e.Modified), LastDeploymentConfig: e.Deployment}
 	if e.Current == nil {
 		return out
 	}

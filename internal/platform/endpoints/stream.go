@@ -24,7 +24,7 @@ func (s *Service) InvokeEndpointWithResponseStream(ctx context.Context, in *awsa
 	began := time.Now()
 	whole, cancel := context.WithCancelCause(ctx) // ends with the request, or when its time is over
 	late := time.AfterFunc(invokeTimeout, func() { cancel(context.DeadlineExceeded) })
-	e, v, a, err := s.answer(whole, *in.EndpointName, in.TargetVariant, false, func(h *serving.Host) (*serving.Answer, error) {
+	e, v, a, err := s.answer(whole, *in.EndpointName, in.TargetVariant, "", false, func(h *serving.Host) (*serving.Answer, error) {
 		a, err := h.Stream(whole, r, maxAnswer)
 		return a, because(whole, err)
 	})

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/mobula-ml/mobula/internal/awsapi"
+	"github.com/mobula-ml/mobula/internal/capacity"
 	"github.com/mobula-ml/mobula/internal/durable"
 	"github.com/mobula-ml/mobula/internal/platform/endpoints"
 	"github.com/mobula-ml/mobula/internal/platform/endpoints/transform"
@@ -23,9 +24,15 @@ import (
 // newTransforms is the room of transform jobs beside that of their models. The engine is started.
 func newTransforms(t testing.TB, e *platformtest.Env) (*endpoints.Service, *transform.Service) {
 	t.Helper()
+	return newTransformsOn(t, e, nil)
+}
+
+// newTransformsOn is newTransforms on a part of the machine.
+func newTransformsOn(t testing.TB, e *platformtest.Env, m *capacity.Machine) (*endpoints.Service, *transform.Service) {
+	t.Helper()
 	s := openRoom(t, e, runner.Auto)
 	j := transform.New(transform.Deps{DB: e.DB, Engine: e.Engine, Objects: e.Objects, Keys: e.Keys, Hosts: s.Hosts, Models: s, World: e.World, Log: e.Log,
-		Dir: filepath.Join(e.Dir, "transform"), LogDir: filepath.Join(e.Dir, "logs")})
+		Dir: filepath.Join(e.Dir, "transform"), LogDir: filepath.Join(e.Dir, "logs"), Capacity: m})
 	if err := j.Start(e.Ctx); err != nil {
 		t.Fatal(err)
 	}

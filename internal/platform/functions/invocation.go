@@ -130,6 +130,8 @@ func (s *Service) reconcile(ctx context.Context, l *durable.Lease) error {
 	if err != nil {
 		return err
 	}
+	s.Capacity.Hold(i.ARN, int64(i.Function.MemorySize)<<20) // somebody waits for its answer: it is counted, and does not queue
+	defer s.Capacity.Drop(i.ARN)
 	dir := filepath.Join(s.Dir, "runs", i.Name)
 	host, err := s.Runner.Attach(ctx, dir)
 	if errors.Is(err, runner.ErrNotStarted) {

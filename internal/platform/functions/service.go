@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"sync"
 
+	"github.com/mobula-ml/mobula/internal/capacity"
 	"github.com/mobula-ml/mobula/internal/durable"
 	"github.com/mobula-ml/mobula/internal/identity"
 	"github.com/mobula-ml/mobula/internal/object"
@@ -33,6 +34,8 @@ type Deps struct {
 	Dir     string // for code and hosts
 	LogDir  string // logs, by group and stream
 	Socket  string // of the server, for hosts
+
+	Capacity *capacity.Machine // that the functions share with the other rooms. Defaults to all of this machine.
 }
 
 // Service serves the operations on functions.
@@ -46,6 +49,9 @@ type Service struct {
 
 // New returns the room's service and registers its controller with the engine.
 func New(deps Deps) *Service {
+	if deps.Capacity == nil {
+		deps.Capacity = capacity.New(0, 0)
+	}
 	s := &Service{Deps: deps, done: map[string]chan struct{}{}, cancels: map[string]func(){}}
 	deps.Engine.Handle(controller, durable.KindOptions{Concurrency: maxRunning, OnDead: func(ctx context.Context, tx *store.Tx, arn, reason string) error {
 		return s.giveUp(tx, arn, reason)

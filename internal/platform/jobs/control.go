@@ -6,10 +6,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/mobula-ml/mobula/internal/awsapi"
+	"github.com/mobula-ml/mobula/internal/capacity"
 	"github.com/mobula-ml/mobula/internal/durable"
 	"github.com/mobula-ml/mobula/internal/identity"
 	"github.com/mobula-ml/mobula/internal/runner"
@@ -17,7 +20,7 @@ import (
 )
 
 // errStopped is what cuts a phase short when the job was asked to stop.
-var errStopped = errors.New("the job was asked to stop")
+var errStopped = capacity.ErrStopped
 
 // A userError is a mistake of the user's: the job fails with its text.
 type userError struct{ text string }
@@ -35,10 +38,11 @@ type pass struct {
 	job   *job
 	dir   string
 	stop  <-chan struct{}
+	sent  map[string]stamp // the files of outputs that were uploaded, by where they lie
 }
 
 func (s *Service) control(ctx context.Context, kind string, l *durable.Lease) error {
-	p := &pass{svc: s, lease: l}
+	p := &pass{svc: s, lease: l, sent: map[string]stamp{}}
 	err := s.DB.View(ctx, func(tx *store.Tx) (err error) {
 		p.job, err = rowsOf(kind).GetARN(tx, l.Key)
 		return err
@@ -70,7 +74,7 @@ func (p *pass) run(ctx context.Context) error {
 		release = p.svc.adopt(p.job)
 		err = p.lease.Waits(ctx)
 	case errors.Is(err, runner.ErrNotStarted):
-		if release, err = p.svc.capacity.take(ctx, p.job.need(), p.stop, p.wait); err == nil {
+		if release, err = p.svc.Capacity.Take(ctx, p.job.need(), p.stop, p.wait); err == nil {
 			hosts, err = p.begin(ctx)
 		}
 	}
@@ -101,20 +105,20 @@ func (p *pass) failed(ctx context.Context, err error) error {
 }
 
 // need is the part of the machine that the job takes. One that a running job made shares its maker's part: the maker may wait for it.
-func (j *job) need() need {
+func (j *job) need() capacity.Need {
 	if j.Maker != "" {
-		return need{}
+		return capacity.Need{}
 	}
 	kind, hosts := j.cluster()
-	i, err := instanceOf(kind)
+	i, err := capacity.InstanceOf(kind)
 	if err != nil {
-		return need{}
+		return capacity.Need{}
 	}
-	cpus := i.vCPUs
+	cpus := i.VCPUs
 	if n, ok := j.threads(); ok {
 		cpus = min(cpus, n)
 	}
-	return need{int64(cpus * hosts), i.memory * int64(hosts)}
+	return capacity.Need{CPUs: int64(cpus * hosts), Memory: i.Memory * int64(hosts)}
 }
 
 // threads is how many processors a host uses at most, where its algorithm is told.
@@ -191,10 +195,15 @@ func (p *pass) begin(ctx context.Context) (runner.Job, error) {
 	})
 }
 
-// watch waits for the end of the hosts, and passes a request to stop on to them.
+// watch waits for the end of the hosts, and passes a request to stop on to them. Meanwhile continuous outputs are uploaded.
 func (p *pass) watch(ctx context.Context, hosts runner.Job) (runner.Status, error) {
 	done := make(chan struct{})
+	var uploading sync.WaitGroup
+	defer uploading.Wait()
 	defer close(done)
+	if slices.ContainsFunc(p.outputs(), func(o output) bool { return o.continuous }) {
+		uploading.Go(func() { p.uploadWhileRunning(ctx, done) })
+	}
 	go func() {
 		select {
 		case <-p.stop:

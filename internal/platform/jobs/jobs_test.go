@@ -15,6 +15,7 @@ import (
 
 	"github.com/mobula-ml/mobula/internal/awsapi"
 	"github.com/mobula-ml/mobula/internal/builtin"
+	"github.com/mobula-ml/mobula/internal/capacity"
 	"github.com/mobula-ml/mobula/internal/object"
 	"github.com/mobula-ml/mobula/internal/platform/jobs"
 	"github.com/mobula-ml/mobula/internal/platform/platformtest"
@@ -52,7 +53,7 @@ func newRoomWith(t testing.TB, e *platformtest.Env, mode string, cpus int, pytho
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := jobs.New(jobs.Deps{DB: e.DB, Engine: e.Engine, Objects: e.Objects, Keys: e.Keys, Runner: r, Python: python, World: e.World, Log: e.Log, CPUs: cpus,
+	s := jobs.New(jobs.Deps{DB: e.DB, Engine: e.Engine, Objects: e.Objects, Keys: e.Keys, Runner: r, Python: python, World: e.World, Log: e.Log, Capacity: capacity.New(cpus, 0),
 		Dir: filepath.Join(e.Dir, "jobs"), LogDir: filepath.Join(e.Dir, "logs"), Socket: filepath.Join(e.Dir, "mobula.sock"), Library: library})
 	if err := s.Start(e.Ctx); err != nil {
 		t.Fatal(err)

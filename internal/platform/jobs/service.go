@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/mobula-ml/mobula/internal/awsapi"
+	"github.com/mobula-ml/mobula/internal/capacity"
 	"github.com/mobula-ml/mobula/internal/durable"
 	"github.com/mobula-ml/mobula/internal/identity"
 	"github.com/mobula-ml/mobula/internal/object"
@@ -31,18 +32,17 @@ type Deps struct {
 	World   world.World
 	Log     *slog.Logger
 
-	Dir       string // folders of running jobs
-	LogDir    string // logs, by group and stream
-	Socket    string // the server's unix socket, for the hosts
-	Library   string // file of libxgboost, for the built-in trainer
-	CPUs      int    // of the machine. Defaults to what it has.
-	MemoryMiB int64  // of the machine. Defaults to what it has.
+	Dir     string // folders of running jobs
+	LogDir  string // logs, by group and stream
+	Socket  string // the server's unix socket, for the hosts
+	Library string // file of libxgboost, for the built-in trainer
+
+	Capacity *capacity.Machine // that the jobs share with the other rooms. Defaults to all of this machine.
 }
 
 // Service serves the operations of jobs and logs.
 type Service struct {
 	Deps
-	capacity *capacity
 
 	mu      sync.Mutex
 	stops   map[string]chan struct{} // by ARN: closed when the job is asked to stop
@@ -54,7 +54,10 @@ const atOnce = 4096
 
 // New returns the room's service and registers its controllers with the engine.
 func New(deps Deps) *Service {
-	s := &Service{Deps: deps, capacity: newCapacity(deps.CPUs, deps.MemoryMiB<<20), stops: map[string]chan struct{}{}, adopted: map[string]func(){}}
+	if deps.Capacity == nil {
+		deps.Capacity = capacity.New(0, 0)
+	}
+	s := &Service{Deps: deps, stops: map[string]chan struct{}{}, adopted: map[string]func(){}}
 	for _, kind := range []string{processingKind, trainingKind} {
 		deps.Engine.Handle(kind, durable.KindOptions{Concurrency: atOnce, OnDead: func(_ context.Context, tx *store.Tx, arn, reason string) error {
 			return s.giveUp(tx, kind, arn, reason)
@@ -93,7 +96,7 @@ func (s *Service) Start(ctx context.Context) error {
 	// What runs has its part of the machine before anything that waits is given one.
 	for _, j := range waiting {
 		if _, err := s.Runner.Attach(ctx, filepath.Join(s.Dir, j.ID)); err == nil {
-			s.adopted[j.ARN] = s.capacity.force(j.need())
+			s.adopted[j.ARN] = s.Capacity.Force(j.need())
 		}
 	}
 	for _, f := range folders {
@@ -151,7 +154,7 @@ func (s *Service) adopt(j *job) (release func()) {
 	release, ok := s.adopted[j.ARN]
 	delete(s.adopted, j.ARN)
 	if !ok { // its controller failed since
-		release = s.capacity.force(j.need())
+		release = s.Capacity.Force(j.need())
 	}
 	return release
 }
@@ -188,7 +191,7 @@ func (s *Service) keep(ctx context.Context, j *job, tags []awsapi.Tag) error {
 // fits checks the cluster that a job asks for.
 func (s *Service) fits(j *job) error {
 	kind, hosts := j.cluster()
-	if _, err := instanceOf(kind); err != nil {
+	if _, err := capacity.InstanceOf(kind); err != nil {
 		return awsapi.Validation("Value '%s' at 'instanceType' failed to satisfy constraint: %v", kind, err)
 	}
 	if hosts < 1 || hosts > runner.MaxHosts {

@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/mobula-ml/mobula/internal/awsapi"
+	"github.com/mobula-ml/mobula/internal/capacity"
 	"github.com/mobula-ml/mobula/internal/identity"
 	"github.com/mobula-ml/mobula/internal/object"
 	"github.com/mobula-ml/mobula/internal/runner"
@@ -35,11 +36,11 @@ const ml = "/opt/ml"
 // stage fills the folders of the hosts and says what is to be started in them.
 func (p *pass) stage(ctx context.Context, prog program) (*runner.Spec, error) {
 	kind, hosts := p.job.cluster()
-	shape, err := instanceOf(kind)
+	shape, err := capacity.InstanceOf(kind)
 	if err != nil {
 		return nil, clientError("%v", err)
 	}
-	spec := &runner.Spec{Name: p.job.Name, Dir: p.dir, Hosts: hosts, Env: map[string]string{}, VCPUs: shape.vCPUs, MemoryBytes: shape.memory,
+	spec := &runner.Spec{Name: p.job.Name, Dir: p.dir, Hosts: hosts, Env: map[string]string{}, VCPUs: shape.VCPUs, MemoryBytes: shape.Memory,
 		MaxRuntime: p.job.maxRuntime(), PlatformSocket: p.svc.Socket}
 	var folders []string
 	var inputs []input
@@ -282,7 +283,7 @@ func (p *pass) place(ctx context.Context, spec *runner.Spec, in input, info obje
 		if in.sharded && number%spec.Hosts != n-1 {
 			continue
 		}
-		if local && info.Size >= copyBelow && len(spec.Mounts) < maxMounts {
+		if local && info.Size >= copyBelow && len(spec.Mounts) < maxMounts && !p.uploaded(p.at(n, target)) {
 			spec.Mounts = append(spec.Mounts, runner.Mount{Source: source, Target: target, ReadOnly: true, Host: n})
 			continue
 		}

@@ -13,41 +13,31 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/mobula-ml/mobula/internal/awsapi"
 	"github.com/mobula-ml/mobula/internal/object"
 	"github.com/mobula-ml/mobula/internal/runner"
 	"github.com/mobula-ml/mobula/internal/tarball"
 )
 
 // upload brings what the hosts left to S3. Each object appears whole; a job that is interrupted here uploads again. Of a job that failed,
-// output.tar.gz is kept and nothing else; of a training job that was stopped, the model that it may have saved when it was told to end, too.
+// output.tar.gz and continuous outputs are kept and nothing else; of a training job that was stopped, the model that it may have saved when it was
+// told to end, too.
 func (p *pass) upload(ctx context.Context, ended runner.State) error {
 	succeeded := ended == runner.Completed
-	_, hosts := p.job.cluster()
-	if in := p.job.Processing; in != nil {
-		if in.ProcessingOutputConfig == nil || !succeeded {
-			return nil
+	for _, o := range p.outputs() {
+		if !succeeded && !o.continuous {
+			continue
 		}
-		for _, o := range in.ProcessingOutputConfig.Outputs {
-			if o.S3Output == nil {
-				continue
-			}
-			for n := 1; n <= hosts; n++ {
-				if err := p.uploadFolder(ctx, p.at(n, awsapi.Val(o.S3Output.LocalPath)), *o.S3Output.S3Uri); err != nil {
-					return full(err, "output "+*o.OutputName)
-				}
-			}
+		if err := p.uploadFolder(ctx, o, func(string, stamp) bool { return true }); err != nil {
+			return full(err, o.name)
 		}
+	}
+	if p.job.Training == nil {
 		return nil
 	}
+	_, hosts := p.job.cluster()
 	var models, data []string
 	for n := 1; n <= hosts; n++ {
 		models, data = append(models, p.at(n, ml+"/model")), append(data, p.at(n, ml+"/output/data"))
-		if c := p.job.Training.CheckpointConfig; c != nil {
-			if err := p.uploadFolder(ctx, p.at(n, checkpointFolder(c)), *c.S3Uri); err != nil {
-				return full(err, "checkpoints")
-			}
-		}
 	}
 	if err := p.uploadArchive(ctx, "output.tar.gz", data, false); err != nil {
 		return full(err, "output.tar.gz")
@@ -106,33 +96,52 @@ func (p *pass) own(folder string) (*os.Root, error) {
 	}
 }
 
-func (p *pass) uploadFolder(ctx context.Context, folder, uri string) error {
-	bucket, prefix, err := object.ParseURI(uri)
+// uploadFolder uploads the files of an output that are ready and were not uploaded as they are.
+func (p *pass) uploadFolder(ctx context.Context, o output, ready func(path string, now stamp) bool) error {
+	bucket, prefix, err := object.ParseURI(o.uri)
 	if err != nil {
-		return clientError("'%s': %v", uri, err)
+		return clientError("'%s': %v", o.uri, err)
 	}
-	names, err := regular(folder)
+	names, err := regular(o.folder)
 	if err != nil || len(names) == 0 {
 		return err
 	}
-	root, err := p.own(folder)
+	root, err := p.own(o.folder)
 	if err != nil {
 		return err
 	}
 	defer root.Close()
 	for _, name := range names {
-		f, err := root.Open(name)
-		if err != nil {
-			return err
-		}
 		key := strings.TrimPrefix(strings.TrimSuffix(prefix, "/")+"/"+filepath.ToSlash(name), "/")
-		_, err = p.svc.Objects.Put(ctx, bucket, key, f, object.PutOptions{})
-		f.Close()
-		if err != nil {
+		err := p.uploadFile(ctx, root, name, filepath.Join(o.folder, name), bucket, key, ready)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) { // a job that runs may have taken it away
 			return err
 		}
 	}
 	return nil
+}
+
+func (p *pass) uploadFile(ctx context.Context, root *os.Root, name, path, bucket, key string, ready func(path string, now stamp) bool) error {
+	f, err := root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a job that runs may have put a pipe in the file's place
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		return err
+	}
+	now := stampOf(info)
+	if sent, known := p.sent[path]; !ready(path, now) || known && sent == now {
+		return nil
+	}
+	if _, err := p.svc.Objects.Put(ctx, bucket, key, f, object.PutOptions{}); err != nil {
+		return err
+	}
+	if info, err = f.Stat(); err == nil && stampOf(info) == now {
+		p.sent[path] = now
+	}
+	return err
 }
 
 // uploadArchive packs the folders of all hosts into one archive. Equal contents give equal bytes: names are sorted, times and owners are none.

@@ -3,6 +3,8 @@ package registry
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"strings"
 
 	"github.com/mobula-ml/mobula/internal/awsapi"
 	"github.com/mobula-ml/mobula/internal/identity"
@@ -26,7 +28,7 @@ func (s *Service) PutModelPackageGroupPolicy(ctx context.Context, in *awsapi.Put
 func (s *Service) GetModelPackageGroupPolicy(ctx context.Context, in *awsapi.GetModelPackageGroupPolicyInput) (*awsapi.GetModelPackageGroupPolicyOutput, error) {
 	out := &awsapi.GetModelPackageGroupPolicyOutput{}
 	return out, s.DB.View(ctx, func(tx *store.Tx) error {
-		g, err := getGroup(tx, identity.From(ctx).Scope(), in.ModelPackageGroupName)
+		g, err := groupOfPolicy(tx, identity.From(ctx).Scope(), in.ModelPackageGroupName)
 		if err != nil {
 			return err
 		}
@@ -51,10 +53,20 @@ func (g *group) hasPolicy() error {
 	return nil
 }
 
+// groupOfPolicy finds a group. Where there is none, the operations on policies say it in words of their own, and tools know it by those.
+func groupOfPolicy(tx *store.Tx, scope store.Scope, nameOrARN *string) (*group, error) {
+	name := lastPart(awsapi.Val(nameOrARN), "model-package-group")
+	g, err := groupRows.Get(tx, scope, name)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, awsapi.Validation("Cannot find Model Package Group: %s", scope.ARN("model-package-group/"+strings.ToLower(name)))
+	}
+	return g, err
+}
+
 func (s *Service) changeGroup(ctx context.Context, name *string, change func(*group) error) error {
 	scope := identity.From(ctx).Scope()
 	return s.DB.Update(ctx, func(tx *store.Tx) error {
-		g, err := getGroup(tx, scope, name)
+		g, err := groupOfPolicy(tx, scope, name)
 		if err != nil {
 			return err
 		}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/mobula-ml/mobula/internal/awsapi"
 	"github.com/mobula-ml/mobula/internal/builtin"
+	"github.com/mobula-ml/mobula/internal/capacity"
 	"github.com/mobula-ml/mobula/internal/object"
 	"github.com/mobula-ml/mobula/internal/platform/jobs"
 	"github.com/mobula-ml/mobula/internal/platform/platformtest"
@@ -60,7 +61,7 @@ func quietRoom(t testing.TB, e *platformtest.Env) *room {
 	if err != nil {
 		t.Fatal(err)
 	}
-	j := jobs.New(jobs.Deps{DB: e.DB, Engine: e.Engine, Objects: e.Objects, Keys: e.Keys, Runner: hosts, World: e.World, Log: e.Log, CPUs: 8,
+	j := jobs.New(jobs.Deps{DB: e.DB, Engine: e.Engine, Objects: e.Objects, Keys: e.Keys, Runner: hosts, World: e.World, Log: e.Log, Capacity: capacity.New(8, 0),
 		Dir: filepath.Join(e.Dir, "jobs"), LogDir: filepath.Join(e.Dir, "logs"), Socket: filepath.Join(e.Dir, "mobula.sock"), Library: library})
 	return &room{tuning.New(tuning.Deps{DB: e.DB, Engine: e.Engine, World: e.World, Log: e.Log, Jobs: j}), e, j}
 }

@@ -156,6 +156,12 @@ def serve(package):
     assert abs(low - 30) < 20 and abs(high - 600) < 60 and r["InvokedProductionVariant"] == "v", (low, high)
     r = runtime.invoke_endpoint(EndpointName="e", ContentType="application/json", Accept="application/json", Body=json.dumps({"instances": [{"features": [10, 3]}]}))
     assert abs(json.load(r["Body"])["predictions"][0]["score"] - low) < 1e-3
+    parts = runtime.invoke_endpoint_with_response_stream(EndpointName="e", ContentType="text/csv", Accept="text/csv", Body=b"10,3\n200,4")
+    assert parts["InvokedProductionVariant"] == "v" and b"".join(p["PayloadPart"]["Bytes"] for p in parts["Body"]).count(b"\n") >= 1, parts
+    refused("ModelError", runtime.invoke_endpoint_with_response_stream, EndpointName="e", ContentType="text/csv", Body=b"x,y")
+    sm.update_endpoint_weights_and_capacities(EndpointName="e", DesiredWeightsAndCapacities=[{"VariantName": "v", "DesiredInstanceCount": 2}])
+    sm.get_waiter("endpoint_in_service").wait(EndpointName="e", WaiterConfig={"Delay": 1})
+    assert sm.describe_endpoint(EndpointName="e")["ProductionVariants"][0]["CurrentInstanceCount"] == 2
     refused("ModelError", runtime.invoke_endpoint, EndpointName="e", ContentType="text/csv", Body=b"x,y")
     refused("ValidationError", runtime.invoke_endpoint, EndpointName="none", Body=b"1")
     sm.update_endpoint(EndpointName="e", EndpointConfigName="c")

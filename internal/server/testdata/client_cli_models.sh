@@ -1,5 +1,6 @@
-# The AWS CLI, unmodified: a trained model is registered, served, asked, and taken away again; its tags, its lineage, its experiment.
+# The AWS CLI, unmodified: a trained model is registered, served, asked, and taken away again; its tags, its policies, its lineage.
 set -euo pipefail
+has() { grep "$@" > /dev/null; } # reads to the end, so that who writes is not cut off
 account=$(aws sts get-caller-identity --query Account --output text)
 bucket=sagemaker-us-east-1-$account
 role=arn:aws:iam::$account:role/cli
@@ -24,6 +25,13 @@ package=$(aws sagemaker create-model-package --model-package-group-name g --mode
   '{"Containers":[{"Image":"'$image'","ModelDataUrl":"'$model'"}],"SupportedContentTypes":["text/csv"],"SupportedResponseMIMETypes":["text/csv"]}')
 test "$(aws sagemaker list-model-packages --model-package-group-name g --query 'ModelPackageSummaryList[0].ModelPackageArn' --output text)" = "$package"
 test "$(aws sagemaker describe-model-package --model-package-name "$package" --query ModelApprovalStatus --output text)" = Approved
+aws sagemaker update-model-package --model-package-arn "$package" --model-approval-status Rejected --approval-description no > "$WORK/out"
+aws sagemaker batch-describe-model-package --model-package-arn-list "$package" --query "values(ModelPackageSummaries)[0].ModelApprovalStatus" --output text | has -x Rejected
+aws sagemaker update-model-package --model-package-arn "$package" --model-approval-status Approved > "$WORK/out"
+aws sagemaker put-model-package-group-policy --model-package-group-name g --resource-policy '{"Version":"2012-10-17","Statement":[]}' > "$WORK/out"
+aws sagemaker get-model-package-group-policy --model-package-group-name g --query ResourcePolicy --output text | has Statement
+aws sagemaker delete-model-package-group-policy --model-package-group-name g
+aws sagemaker list-model-package-groups --query 'ModelPackageGroupSummaryList[].ModelPackageGroupName' --output text | has -x g
 
 aws sagemaker create-model --model-name m --execution-role-arn $role --containers ModelPackageName="$package" > "$WORK/out"
 aws sagemaker create-endpoint-config --endpoint-config-name c --production-variants VariantName=v,ModelName=m,InitialInstanceCount=1,InstanceType=ml.m5.large > "$WORK/out"
@@ -37,26 +45,35 @@ printf '10,3\n2,1' > "$WORK/rows"
 test "$(aws sagemaker-runtime invoke-endpoint --endpoint-name e --content-type text/csv --body fileb://"$WORK/rows" "$WORK/scores" --query InvokedProductionVariant --output text)" = v
 test "$(tr ',' '\n' < "$WORK/scores" | grep -c .)" = 2
 test "$(aws sagemaker list-endpoints --status-equals InService --query 'Endpoints[].EndpointName' --output text)" = e
+aws sagemaker update-endpoint-weights-and-capacities --endpoint-name e --desired-weights-and-capacities VariantName=v,DesiredWeight=2.5 > "$WORK/out"
+test "$(aws sagemaker describe-endpoint --endpoint-name e --query 'ProductionVariants[0].DesiredWeight')" = 2.5
+
+# Another configuration takes the place of the first, and answers later than the request.
+aws sagemaker create-endpoint-config --endpoint-config-name d --production-variants VariantName=v,ModelName=m,InitialInstanceCount=1,InstanceType=ml.m5.large \
+  --async-inference-config OutputConfig={S3OutputPath=s3://$bucket/answers} > "$WORK/out"
+aws sagemaker describe-endpoint-config --endpoint-config-name d --query AsyncInferenceConfig.OutputConfig.S3OutputPath --output text | has answers
+aws sagemaker update-endpoint --endpoint-name e --endpoint-config-name d > "$WORK/out"
+for _ in $(seq 100); do
+  status=$(aws sagemaker describe-endpoint --endpoint-name e --query EndpointStatus --output text)
+  [ $status = Updating ] || break
+done
+test $status = InService
+aws s3 cp --only-show-errors "$WORK/rows" s3://$bucket/asked/rows
+answer=$(aws sagemaker-runtime invoke-endpoint-async --endpoint-name e --content-type text/csv --input-location s3://$bucket/asked/rows --query OutputLocation --output text)
+aws s3api wait object-exists --bucket $bucket --key "${answer#s3://$bucket/}"
+aws s3 cp --only-show-errors "$answer" - | cmp - "$WORK/scores"
+aws logs describe-log-streams --log-group-name /aws/sagemaker/Endpoints/e --query 'logStreams[].logStreamName' --output text | has v/
+aws sagemaker list-endpoint-configs --query 'length(EndpointConfigs)' | has -x 2
+aws sagemaker list-models --query 'Models[].ModelName' --output text | has -x m
 aws sagemaker delete-endpoint --endpoint-name e
 aws sagemaker wait endpoint-deleted --endpoint-name e
 aws sagemaker delete-endpoint-config --endpoint-config-name c
+aws sagemaker delete-endpoint-config --endpoint-config-name d
 aws sagemaker delete-model --model-name m
 aws sagemaker delete-model-package --model-package-name "$package"
 aws sagemaker delete-model-package-group --model-package-group-name g
 
 artifact=$(aws sagemaker list-artifacts --source-uri $model --query 'ArtifactSummaries[0].ArtifactArn' --output text)
-aws sagemaker query-lineage --start-arns "$artifact" --direction Ascendants --include-edges --query 'Vertices[].Type' --output text | grep -q DataSet
+aws sagemaker query-lineage --start-arns "$artifact" --direction Ascendants --include-edges --query 'Vertices[].Type' --output text | has DataSet
 test "$(aws sagemaker search --resource TrainingJob --search-expression 'Filters=[{Name=TrainingJobName,Operator=Equals,Value=t}]' \
   --query 'Results[].TrainingJob.TrainingJobStatus' --output text)" = Completed
-
-aws sagemaker create-experiment --experiment-name x > "$WORK/out"
-aws sagemaker create-trial --trial-name x --experiment-name x > "$WORK/out"
-aws sagemaker create-trial-component --trial-component-name x --parameters 'depth={NumberValue=3}' > "$WORK/out"
-aws sagemaker associate-trial-component --trial-name x --trial-component-name x > "$WORK/out"
-test "$(aws sagemaker describe-trial-component --trial-component-name x --query Parameters.depth.NumberValue --output text)" = 3
-aws sagemaker disassociate-trial-component --trial-name x --trial-component-name x > "$WORK/out"
-aws sagemaker delete-trial-component --trial-component-name x > "$WORK/out"
-aws sagemaker delete-trial --trial-name x > "$WORK/out"
-aws sagemaker delete-experiment --experiment-name x > "$WORK/out"
-if aws sagemaker describe-experiment --experiment-name x 2> "$WORK/error"; then exit 1; fi
-grep -q ResourceNotFound "$WORK/error"

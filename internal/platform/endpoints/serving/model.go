@@ -2,6 +2,8 @@ package serving
 
 import (
 	"log/slog"
+	"maps"
+	"strings"
 
 	"github.com/mobula-ml/mobula/internal/identity"
 	"github.com/mobula-ml/mobula/internal/object"
@@ -16,6 +18,8 @@ type Container struct {
 	Environment map[string]string
 	// Uncompressed data is copied as it stands: the object of that key, and all below it where it ends at a slash.
 	Uncompressed bool `json:",omitempty"`
+	// Multi marks data that is a prefix, below which each archive is a model of its own. A host serves one of them: see Target.
+	Multi bool `json:",omitempty"`
 }
 
 // A Model is what hosts serve: one container, or several of which each gets the answer of the one before.
@@ -24,6 +28,19 @@ type Model struct {
 	More []Container `json:",omitempty"`
 	Role string      `json:",omitempty"`
 }
+
+// Target is the container of one of the models below a Multi container's prefix. It has one worker, as there are many of them, unless the
+// container says otherwise.
+func (c Container) Target(name string) Container {
+	c.DataURL, c.Multi = strings.TrimSuffix(c.DataURL, "/")+"/"+name, false
+	environment := map[string]string{workersVariable: "1"}
+	maps.Copy(environment, c.Environment)
+	c.Environment = environment
+	return c
+}
+
+// workersVariable is how many workers a Python model server has.
+const workersVariable = "SAGEMAKER_MODEL_SERVER_WORKERS"
 
 // Containers are all containers of a model, in their order.
 func (m Model) Containers() []Container { return append([]Container{m.Container}, m.More...) }

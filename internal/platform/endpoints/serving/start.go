@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/mobula-ml/mobula/internal/builtin"
@@ -208,9 +209,11 @@ func (h *Hosts) Remove(ctx context.Context, dir string) {
 	if err != nil {
 		h.Log.Warn("find folders of a host", "dir", dir, "error", err)
 	}
-	for _, dir := range append(folders, dir) {
-		h.removeFolder(ctx, dir)
+	var wg sync.WaitGroup
+	for _, dir := range append(folders, dir) { // each takes its time to end
+		wg.Go(func() { h.removeFolder(ctx, dir) })
 	}
+	wg.Wait()
 }
 
 func (h *Hosts) removeFolder(ctx context.Context, dir string) {

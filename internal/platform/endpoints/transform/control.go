@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/mobula-ml/mobula/internal/awsapi"
+	"github.com/mobula-ml/mobula/internal/capacity"
 	"github.com/mobula-ml/mobula/internal/durable"
 	"github.com/mobula-ml/mobula/internal/platform/endpoints/serving"
 	"github.com/mobula-ml/mobula/internal/runner"
@@ -17,7 +18,7 @@ import (
 )
 
 // errStopped is what cuts a job short that was asked to stop.
-var errStopped = errors.New("the job was asked to stop")
+var errStopped = capacity.ErrStopped
 
 // A userError is a mistake in the data or the model: the job fails with its text.
 type userError struct{ text string }
@@ -70,16 +71,12 @@ func (s *Service) control(ctx context.Context, l *durable.Lease) error {
 		s.mu.Unlock()
 	}()
 	// The row is read again: what was asked before the way to stop was there stands in it.
-	err = p.change(ctx, func(j *job) {
-		if j.Started == nil && !j.StopAsked {
-			j.Started = new(s.World.Now())
-		}
-	})
+	err = p.change(ctx, func(*job) {})
 	if err == nil && p.job.StopAsked {
 		stop(errStopped)
 	}
 	if err == nil {
-		err = p.run(work)
+		err = p.inTurn(work)
 	}
 	var user *userError
 	var failed *serving.Failure
@@ -94,6 +91,38 @@ func (s *Service) control(ctx context.Context, l *durable.Lease) error {
 		return p.end(ctx, awsapi.TransformJobStatusFailed, "ClientError: The container of model "+*p.job.Request.ModelName+" cannot serve: "+failed.Reason)
 	}
 	return err
+}
+
+// inTurn runs the job when there is room for it.
+func (p *pass) inTurn(ctx context.Context) error {
+	release, err := p.room(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	if err := p.change(ctx, func(j *job) {
+		if j.Started == nil && !j.StopAsked {
+			j.Started = new(p.svc.World.Now())
+		}
+	}); err != nil {
+		return err
+	}
+	return p.run(ctx)
+}
+
+// room waits for the job's part of the machine. One whose hosts run already has it.
+func (p *pass) room(ctx context.Context) (release func(), err error) {
+	p.svc.mu.Lock()
+	release = p.svc.found[p.job.ARN]
+	delete(p.svc.found, p.job.ARN)
+	p.svc.mu.Unlock()
+	switch {
+	case release != nil:
+		return release, nil
+	case p.job.Started != nil: // its controller failed since
+		return p.svc.Capacity.Force(p.job.need()), nil
+	}
+	return p.svc.Capacity.Take(ctx, p.job.need(), nil, func() error { return nil })
 }
 
 // place is where the job's hosts are, and where their log goes.

@@ -22,7 +22,7 @@ func (s *Service) CreateTransformJob(ctx context.Context, in *awsapi.CreateTrans
 	if _, err := planOf(in); err != nil {
 		return nil, err
 	}
-	j := &job{ID: s.World.NewID(12), Name: *in.TransformJobName, ARN: scope.ARN("transform-job/" + strings.ToLower(*in.TransformJobName)), Scope: scope, Request: in,
+	j := &job{ID: s.World.NewID(12), Name: *in.TransformJobName, ARN: scope.ARN("transform-job/" + strings.ToLower(*in.TransformJobName)), Scope: scope, Maker: identity.From(ctx).JobARN, Request: in,
 		Owner: durable.OwnerFrom(ctx), Status: awsapi.TransformJobStatusInProgress, Created: now, Modified: now}
 	return &awsapi.CreateTransformJobResponse{TransformJobArn: &j.ARN}, s.DB.Update(ctx, func(tx *store.Tx) (err error) {
 		if j.Model, err = s.Models.Serves(tx, scope, *in.ModelName); err != nil {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/mobula-ml/mobula/internal/awsapi"
+	"github.com/mobula-ml/mobula/internal/capacity"
 	"github.com/mobula-ml/mobula/internal/durable"
 	"github.com/mobula-ml/mobula/internal/identity"
 	"github.com/mobula-ml/mobula/internal/object"
@@ -38,6 +39,8 @@ type Deps struct {
 
 	Dir    string // folders of running jobs
 	LogDir string // logs, by group and stream
+
+	Capacity *capacity.Machine // that the jobs share with the other rooms. Defaults to all of this machine.
 }
 
 // Service serves the operations of batch transform.
@@ -45,17 +48,21 @@ type Service struct {
 	Deps
 	mu    sync.Mutex
 	stops map[string]context.CancelCauseFunc // of jobs that run here, by ARN
+	found map[string]func()                  // by ARN: gives back the part of the machine of a job whose hosts a server before this one started
 }
 
 // controller is the kind of the jobs' tasks.
 const controller = "transform-job"
 
-// atOnce is how many jobs may run at a time.
-const atOnce = 64
+// atOnce is how many jobs may be in the hands of their controllers: waiting or running. What runs is bounded by the capacity.
+const atOnce = 4096
 
 // New returns the room's service and registers its controller with the engine.
 func New(deps Deps) *Service {
-	s := &Service{Deps: deps, stops: map[string]context.CancelCauseFunc{}}
+	if deps.Capacity == nil {
+		deps.Capacity = capacity.New(0, 0)
+	}
+	s := &Service{Deps: deps, stops: map[string]context.CancelCauseFunc{}, found: map[string]func(){}}
 	deps.Engine.Handle(controller, durable.KindOptions{Concurrency: atOnce, OnDead: s.giveUp}, s.control)
 	return s
 }
@@ -67,7 +74,12 @@ func (s *Service) Start(ctx context.Context) error {
 	}
 	running := map[string]bool{}
 	if err := s.DB.View(ctx, func(tx *store.Tx) error {
-		return rows.Each(tx, func(j *job) error { running[j.ID] = !j.over(); return nil })
+		return rows.Each(tx, func(j *job) error {
+			if running[j.ID] = !j.over(); running[j.ID] && j.Started != nil { // it has its part of the machine before anything that waits is given one
+				s.found[j.ARN] = s.Capacity.Force(j.need())
+			}
+			return nil
+		})
 	}); err != nil {
 		return err
 	}
@@ -90,6 +102,7 @@ type job struct {
 	Request        *awsapi.CreateTransformJobRequest
 	Model          serving.Model // as it was when the job was made
 	Owner          durable.Owner
+	Maker          string `json:",omitempty"` // ARN of the job whose key made this one, or ""
 	Status, Reason string
 	StopAsked      bool
 	Created        time.Time
@@ -100,6 +113,15 @@ type job struct {
 var rows = store.NewCollection(controller, func(j *job) store.Index {
 	return store.Index{Status: j.Status, Created: j.Created, Modified: j.Modified}
 })
+
+// need is the part of the machine that the job's host takes. One that a running job made shares its maker's part: the maker may wait for it.
+func (j *job) need() capacity.Need {
+	shape, err := capacity.InstanceOf(awsapi.Val(j.Request.TransformResources.InstanceType))
+	if err != nil || j.Maker != "" {
+		return capacity.Need{}
+	}
+	return capacity.Need{CPUs: int64(shape.VCPUs), Memory: shape.Memory}
+}
 
 // over says whether a job has ended.
 func (j *job) over() bool {

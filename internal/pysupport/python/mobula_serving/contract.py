@@ -1,5 +1,4 @@
 """The functions of a user's module, and what stands in for those that it leaves out."""
-import asyncio
 import inspect
 import json
 
@@ -132,6 +131,7 @@ def parts_of(result):
 
 
 def drained(result):
+    import asyncio  # which takes its time, and few need
     loop = asyncio.new_event_loop()
     try:
         while True:

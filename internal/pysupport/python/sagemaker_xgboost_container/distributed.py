@@ -1,7 +1,10 @@
 """Runs one training on several hosts by XGBoost's own tracker and collective."""
+import inspect
 import json
 import logging
+import os
 import socket
+import sys
 import time
 
 PORT = 9099  # at which the first host is met
@@ -85,17 +88,28 @@ def _meet(first, included, port, attempts, wait_s):
 
 def _start(address, members):
     """Starts the tracker as this version of XGBoost does it, and returns it with what its workers need."""
-    from xgboost.tracker import RabitTracker
+    RabitTracker = _tracker()
     if hasattr(RabitTracker, "worker_args"):
         tracker = RabitTracker(n_workers=members, host_ip=address)
         tracker.start()
         return tracker, tracker.worker_args()
-    try:
-        tracker = RabitTracker(host_ip=address, n_workers=members)
-    except TypeError:  # 1.5 and before
+    if "hostIP" in inspect.signature(RabitTracker.__init__).parameters:  # 1.5 and before
         tracker = RabitTracker(hostIP=address, nslave=members)
+    else:
+        tracker = RabitTracker(host_ip=address, n_workers=members)
     tracker.start(members)
     return tracker, tracker.worker_envs() if hasattr(tracker, "worker_envs") else tracker.slave_envs()
+
+
+def _tracker():
+    """The class of the trackers: in the first versions it lies beside the package's modules, among the files of the library."""
+    try:
+        from xgboost.tracker import RabitTracker
+    except ImportError:
+        import xgboost
+        sys.path.append(os.path.join(os.path.dirname(xgboost.__file__), "dmlc-core", "tracker"))
+        from dmlc_tracker.tracker import RabitTracker
+    return RabitTracker
 
 
 def _finish(tracker):

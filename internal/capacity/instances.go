@@ -1,14 +1,14 @@
-package jobs
+package capacity
 
 import (
 	"fmt"
 	"regexp"
 )
 
-// An instance is what one host of an instance type shows: virtual processors and memory.
-type instance struct {
-	vCPUs  int
-	memory int64 // bytes
+// An Instance is what one host of an instance type shows: virtual processors and memory.
+type Instance struct {
+	VCPUs  int
+	Memory int64 // bytes
 }
 
 // sizes is how many virtual processors each size has.
@@ -20,10 +20,10 @@ var perCPU = map[string]float64{"c": 2, "m": 4, "r": 8, "t": 2, "g": 4, "p": 8, 
 
 var instanceType = regexp.MustCompile(`^ml\.([a-z]+)\d+[a-z0-9-]*\.([a-z0-9]+)$`)
 
-// instanceOf reads an instance type. Sizes and memory are those that AWS publishes for the families' common members.
-func instanceOf(name string) (instance, error) {
+// InstanceOf reads an instance type. Sizes and memory are those that AWS publishes for the families' common members.
+func InstanceOf(name string) (Instance, error) {
 	if name == "local" {
-		return instance{}, nil // the machine as it is
+		return Instance{}, nil // the machine as it is
 	}
 	m := instanceType.FindStringSubmatch(name)
 	if m != nil {
@@ -33,8 +33,8 @@ func instanceOf(name string) (instance, error) {
 			gib, family = perCPU[m[1][:1]]
 		}
 		if known && family {
-			return instance{cpus, int64(gib * float64(cpus) * (1 << 30))}, nil
+			return Instance{cpus, int64(gib * float64(cpus) * (1 << 30))}, nil
 		}
 	}
-	return instance{}, fmt.Errorf("'%s' is not an instance type; one looks like ml.m5.xlarge", name)
+	return Instance{}, fmt.Errorf("'%s' is not an instance type; one looks like ml.m5.xlarge", name)
 }
