@@ -36,12 +36,12 @@ func RecordIO(r *bufio.Reader, limit int64) (one Record, err error) {
 		}
 		head := one.Frame[start:]
 		if found := binary.LittleEndian.Uint32(head); found != magic {
-			return one, fmt.Errorf("it is no RecordIO: it begins with %#08x where the magic number %#08x must be", found, uint32(magic))
+			return one, fmt.Errorf("%w: it is no RecordIO, because it begins with %#08x where the magic number %#08x must be", ErrBroken, found, uint32(magic))
 		}
 		length := int64(binary.LittleEndian.Uint32(head[4:]) & MaxRecordIO)
 		part := binary.LittleEndian.Uint32(head[4:]) >> lengthBits
 		if part > lastPart || (part == whole || part == firstPart) != (want == whole) {
-			return one, fmt.Errorf("it is no RecordIO: a part with the flag %d is out of its turn", part)
+			return one, fmt.Errorf("%w: it is no RecordIO, because a part with the flag %d is out of its turn", ErrBroken, part)
 		}
 		if one.Frame, err = extend(r, one.Frame, (length+3)/4*4, limit); err != nil {
 			return one, err

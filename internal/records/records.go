@@ -19,6 +19,9 @@ var ErrTooLarge = errors.New("the record is larger than the limit")
 // A Format reads the next record of a file, whose frame has at most limit bytes. It gives io.EOF where the file ends between two records.
 type Format func(r *bufio.Reader, limit int64) (Record, error)
 
+// ErrBroken is wrapped by the error of a frame that is none of its format, or that the file ends within.
+var ErrBroken = errors.New("the record is broken")
+
 // A Reader reads the records of a file.
 type Reader struct {
 	format Format
@@ -53,8 +56,8 @@ func extend(r io.Reader, frame []byte, n, limit int64) ([]byte, error) {
 	}
 	frame = append(frame, make([]byte, n)...)
 	_, err := io.ReadFull(r, frame[start:])
-	if errors.Is(err, io.EOF) && start > 0 {
-		err = io.ErrUnexpectedEOF
+	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) && start > 0 {
+		err = fmt.Errorf("%w: the file ends within it", ErrBroken)
 	}
 	return frame, err
 }

@@ -56,7 +56,7 @@ func TestFormats(t *testing.T) {
 		if _, err := records.NewReader(strings.NewReader(c.text), c.format, 11).Next(); !errors.Is(err, records.ErrTooLarge) {
 			t.Errorf("%s beyond the limit: %v", name, err)
 		}
-		if _, err := records.NewReader(strings.NewReader(c.text[:9]), c.format, 100).Next(); !errors.Is(err, io.ErrUnexpectedEOF) || !strings.Contains(err.Error(), "at byte 0") {
+		if _, err := records.NewReader(strings.NewReader(c.text[:9]), c.format, 100).Next(); !errors.Is(err, records.ErrBroken) || !strings.Contains(err.Error(), "at byte 0") {
 			t.Errorf("%s cut off: %v", name, err)
 		}
 	}

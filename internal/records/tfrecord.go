@@ -3,7 +3,6 @@ package records
 import (
 	"bufio"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"hash/crc32"
 )
@@ -26,7 +25,7 @@ func TFRecord(r *bufio.Reader, limit int64) (one Record, err error) {
 	}
 	length := binary.LittleEndian.Uint64(one.Frame)
 	if binary.LittleEndian.Uint32(one.Frame[8:]) != masked(one.Frame[:8]) {
-		return one, errors.New("it is no TFRecord: the checksum of its length is another")
+		return one, fmt.Errorf("%w: it is no TFRecord, because the checksum of its length is another", ErrBroken)
 	}
 	if length > uint64(limit) {
 		return one, fmt.Errorf("%w of %d bytes", ErrTooLarge, limit)
@@ -36,7 +35,7 @@ func TFRecord(r *bufio.Reader, limit int64) (one Record, err error) {
 	}
 	one.Payload = one.Frame[12 : 12+length]
 	if binary.LittleEndian.Uint32(one.Frame[12+length:]) != masked(one.Payload) {
-		return one, errors.New("it is no sound TFRecord: the checksum of its data is another")
+		return one, fmt.Errorf("%w: the checksum of its data is another", ErrBroken)
 	}
 	return one, nil
 }

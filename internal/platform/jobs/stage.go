@@ -295,7 +295,7 @@ func relative(prefix, key string) (string, bool) {
 func (p *pass) place(ctx context.Context, spec *runner.Spec, in input, info object.Info, name string, host int) error {
 	source, local := p.svc.Objects.LocalPath(ctx, info.Bucket, info.Key)
 	target := path.Join(in.target, name)
-	if local && info.Size >= copyBelow && len(spec.Mounts) < maxMounts {
+	if local && info.Size >= copyBelow && len(spec.Mounts) < maxMounts && !p.uploaded(p.at(host, target)) {
 		spec.Mounts = append(spec.Mounts, runner.Mount{Source: source, Target: target, ReadOnly: true, Host: host})
 		return nil
 	}
