@@ -17,7 +17,7 @@ const module = "github.com/mobula-ml/mobula/"
 // layers lists the rooms from the bottom up. A room may import rooms of the layers below its own, and its own sub-folders.
 // A name ending in "/..." stands for one room for each folder below it.
 var layers = [][]string{
-	{"internal/awsapi", "internal/capacity", "internal/filelock", "internal/s3client", "internal/tarball", "internal/world"},
+	{"internal/awsapi", "internal/capacity", "internal/filelock", "internal/records", "internal/s3client", "internal/tarball", "internal/world"},
 	{"ray", "dataset", "xgboost", "tune"},
 	{"internal/store", "internal/object", "internal/runner", "internal/builtin", "internal/pyenv", "internal/pysupport", "internal/scriptmode", "pipeline"},
 	{"internal/container", "internal/identity", "internal/pyhost"},

@@ -1,6 +1,7 @@
 package scriptmode
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -72,9 +73,12 @@ func makePipe(ml, channel string, epoch int) error {
 	return nil
 }
 
-// feed writes the channel's objects, one after the other by name, into the pipe of each epoch as it is opened for reading.
+// feed writes the channel's data into the pipe of each epoch as it is opened for reading.
 func feed(ml, channel string) error {
-	folder := filepath.Join(ml, PipeFolder, channel)
+	f, err := readFeed(ml, channel)
+	if err != nil {
+		return err
+	}
 	for epoch := 0; ; epoch++ {
 		if err := makePipe(ml, channel, epoch+1); err != nil {
 			return err
@@ -83,18 +87,8 @@ func feed(ml, channel string) error {
 		if err != nil {
 			return err
 		}
-		err = filepath.WalkDir(folder, func(path string, d os.DirEntry, err error) error {
-			if err != nil || d.IsDir() {
-				return err
-			}
-			f, err := os.Open(path)
-			if err != nil {
-				return err
-			}
-			defer f.Close()
-			_, err = io.Copy(w, f)
-			return err
-		})
+		to := bufio.NewWriterSize(w, 1<<16)
+		err = errors.Join(f.write(to, filepath.Join(ml, PipeFolder, channel), epoch), to.Flush())
 		w.Close()
 		if err != nil && !errors.Is(err, syscall.EPIPE) { // a reader may have seen enough
 			return err

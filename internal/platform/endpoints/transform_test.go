@@ -17,6 +17,7 @@ import (
 	"github.com/mobula-ml/mobula/internal/platform/endpoints"
 	"github.com/mobula-ml/mobula/internal/platform/endpoints/transform"
 	"github.com/mobula-ml/mobula/internal/platform/platformtest"
+	"github.com/mobula-ml/mobula/internal/records"
 	"github.com/mobula-ml/mobula/internal/runner"
 	"github.com/mobula-ml/mobula/internal/store"
 )
@@ -74,6 +75,18 @@ func ended(t testing.TB, e *platformtest.Env, j *transform.Service, name string)
 	return d
 }
 
+// sizes is a model that tells how long a request is, and how it begins.
+const sizes = `
+def model_fn(model_dir):
+    return None
+def input_fn(body, content_type):
+    return body if isinstance(body, bytes) else body.encode("latin-1")
+def predict_fn(body, model):
+    return "%d %s" % (len(body), body[:4].hex())
+def output_fn(text, accept):
+    return text, accept
+`
+
 func TestTransform(t *testing.T) {
 	t.Parallel()
 	e := platformtest.New(t)
@@ -89,6 +102,15 @@ func TestTransform(t *testing.T) {
 	fmt.Fprint(zip, "5\n")
 	zip.Close()
 	put(t, e, "zip/d.csv.gz", zipped.Bytes())
+	modelOf(t, e, s, "sizes", scripted(t, e, "sizes", sizes, "2"))
+	var wrapped bytes.Buffer
+	for _, text := range []string{"1", "2"} {
+		if err := records.WriteRecordIO(&wrapped, strings.NewReader(text), 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(t, e, "binary/a.rec", wrapped.Bytes())
+	put(t, e, "binary/a.tfrecord", records.AppendTFRecord(records.AppendTFRecord(nil, []byte("3")), []byte("4")))
 	from := func(in *awsapi.CreateTransformJobRequest, path string) {
 		in.TransformInput.DataSource.S3DataSource.S3Uri = new("s3://" + platformtest.Bucket + "/" + path)
 	}
@@ -123,6 +145,19 @@ func TestTransform(t *testing.T) {
 			from(in, "wide/")
 			in.DataProcessing = &awsapi.DataProcessing{InputFilter: new("$[1:]"), JoinSource: new("Input"), OutputFilter: new("$[0,-1]")}
 		}, map[string]string{"c.csv.out": "x,2\ny,4\n"}},
+		"recordio": {func(in *awsapi.CreateTransformJobRequest) {
+			from(in, "binary/a.rec")
+			in.TransformInput.SplitType, in.BatchStrategy, in.TransformOutput.AssembleWith = new("RecordIO"), new("SingleRecord"), new("Line")
+		}, map[string]string{"a.rec.out": "2\n4\n"}},
+		"tfrecord": {func(in *awsapi.CreateTransformJobRequest) {
+			from(in, "binary/a.tfrecord")
+			in.TransformInput.SplitType, in.BatchStrategy = new("TFRecord"), new("SingleRecord")
+		}, map[string]string{"a.tfrecord.out": "6\n8\n"}},
+		"frames": {func(in *awsapi.CreateTransformJobRequest) {
+			in.ModelName = new("sizes")
+			from(in, "binary/a.rec")
+			in.TransformInput.SplitType, in.TransformInput.ContentType, in.TransformOutput.AssembleWith = new("RecordIO"), new("application/x-recordio"), new("Line")
+		}, map[string]string{"a.rec.out": "24 0a23d7ce\n"}},
 		"environment": {func(in *awsapi.CreateTransformJobRequest) {
 			in.Environment = map[string]string{"SAGEMAKER_BATCH": "sure"}
 			from(in, "in/deep/")
@@ -313,9 +348,11 @@ func TestTransformRefuses(t *testing.T) {
 	defer s.Stop()
 	modelOf(t, e, s, "m", scripted(t, e, "m", times, "2"))
 	for want, change := range map[string]func(*awsapi.CreateTransformJobRequest){
-		"splitType RecordIO is not served": func(in *awsapi.CreateTransformJobRequest) { in.TransformInput.SplitType = new("RecordIO") },
-		"splitType TFRecord is not served": func(in *awsapi.CreateTransformJobRequest) { in.TransformInput.SplitType = new("TFRecord") },
-		"Could not find model":             func(in *awsapi.CreateTransformJobRequest) { in.ModelName = new("none") },
+		"cannot be used with transformInput.splitType RecordIO": func(in *awsapi.CreateTransformJobRequest) {
+			in.TransformInput.SplitType = new("RecordIO")
+			in.DataProcessing = &awsapi.DataProcessing{JoinSource: new("Input")}
+		},
+		"Could not find model": func(in *awsapi.CreateTransformJobRequest) { in.ModelName = new("none") },
 		"must begin with $": func(in *awsapi.CreateTransformJobRequest) {
 			in.DataProcessing = &awsapi.DataProcessing{InputFilter: new("x")}
 		},

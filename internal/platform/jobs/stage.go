@@ -28,6 +28,7 @@ type input struct {
 	target    string // folder in the host
 	list      bool   // uri names a manifest
 	sharded   bool   // each host gets a part of the objects
+	channel
 }
 
 // ml is the root of the contract between a job and its hosts.
@@ -106,7 +107,7 @@ func (p *pass) trainingInputs() (inputs []input, folders []string) {
 		}
 		inputs = append(inputs, input{name: *c.ChannelName, uri: *s3.S3Uri, target: target,
 			list:    awsapi.Val(s3.S3DataType) == awsapi.S3DataTypeManifestFile,
-			sharded: awsapi.Val(s3.S3DataDistributionType) == awsapi.S3DataDistributionShardedByS3Key})
+			sharded: awsapi.Val(s3.S3DataDistributionType) == awsapi.S3DataDistributionShardedByS3Key, channel: p.channelOf(c)})
 		folders = append(folders, target)
 	}
 	if c := p.job.Training.CheckpointConfig; c != nil {
@@ -189,79 +190,94 @@ func (p *pass) fetch(ctx context.Context, spec *runner.Spec, in input) error {
 	if err != nil {
 		return clientError("input %s: '%s': %v", in.name, in.uri, err)
 	}
-	if in.list {
-		return p.fetchListed(ctx, spec, in, bucket, prefix)
+	var items []item
+	switch {
+	case in.augmented:
+		items, err = p.readAugmented(ctx, in, bucket, prefix)
+	case in.list:
+		items, err = p.readManifest(ctx, in, bucket, prefix)
+	default:
+		items, err = p.list(ctx, in, bucket, prefix)
 	}
-	found, after := 0, ""
-	for {
-		page, more, err := p.svc.Objects.List(ctx, bucket, prefix, after, 1000)
+	if err != nil {
+		return err
+	}
+	return p.spread(ctx, spec, in, items)
+}
+
+// list finds the objects of a prefix.
+func (p *pass) list(ctx context.Context, in input, bucket, prefix string) (items []item, err error) {
+	for after, more := "", true; more; {
+		var page []object.Info
+		page, more, err = p.svc.Objects.List(ctx, bucket, prefix, after, 1000)
 		if errors.Is(err, object.ErrNoSuchBucket) {
-			return clientError("Data download failed: input %s: the bucket of '%s' does not exist", in.name, in.uri)
+			return nil, clientError("Data download failed: input %s: the bucket of '%s' does not exist", in.name, in.uri)
 		}
 		if err != nil {
-			return err
+			return nil, err
 		}
 		for _, info := range page {
 			after = info.Key
-			name, ok := relative(prefix, info.Key)
-			if !ok {
-				continue
+			if name, ok := relative(prefix, info.Key); ok {
+				items = append(items, item{{info: info, name: name}})
 			}
-			if err := p.place(ctx, spec, in, info, name, found); err != nil {
-				return err
-			}
-			found++
-		}
-		if !more {
-			break
 		}
 	}
-	if found == 0 && in.name != "checkpoints" {
-		return clientError("Data download failed: input %s: no S3 objects found under S3 URL '%s'", in.name, in.uri)
+	if len(items) == 0 && in.name != "checkpoints" {
+		return nil, clientError("Data download failed: input %s: no S3 objects found under S3 URL '%s'", in.name, in.uri)
 	}
-	return nil
+	return items, nil
 }
 
 // maxManifest bounds a manifest in bytes.
 const maxManifest = 64 << 20
 
-// fetchListed brings the objects that a manifest names: a JSON list of an object with the prefix and the keys behind it.
-func (p *pass) fetchListed(ctx context.Context, spec *runner.Spec, in input, bucket, key string) error {
-	body, _, err := p.svc.Objects.Get(ctx, bucket, key)
-	if errors.Is(err, object.ErrNoSuchKey) || errors.Is(err, object.ErrNoSuchBucket) {
-		return clientError("Data download failed: input %s: the manifest '%s' does not exist", in.name, in.uri)
-	}
+// readManifest finds the objects that a manifest names: a JSON list of an object with the prefix and the keys behind it.
+func (p *pass) readManifest(ctx context.Context, in input, bucket, key string) (items []item, err error) {
+	body, err := p.openManifest(ctx, in, bucket, key)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer body.Close()
 	var entries []json.RawMessage
 	var head struct{ Prefix string }
 	err = json.NewDecoder(io.LimitReader(body, maxManifest)).Decode(&entries)
 	if err != nil || len(entries) == 0 || json.Unmarshal(entries[0], &head) != nil || head.Prefix == "" {
-		return clientError("input %s: the manifest '%s' must be a JSON list that begins with {\"prefix\": \"s3://…\"}", in.name, in.uri)
+		return nil, clientError("input %s: the manifest '%s' must be a JSON list that begins with {\"prefix\": \"s3://…\"}", in.name, in.uri)
 	}
 	for number, entry := range entries[1:] {
 		var rest string
 		if json.Unmarshal(entry, &rest) != nil || !filepath.IsLocal(rest) {
-			return clientError("input %s: the manifest '%s', entry %d: %s is not a key below the prefix", in.name, in.uri, number+1, entry)
+			return nil, clientError("input %s: the manifest '%s', entry %d: %s is not a key below the prefix", in.name, in.uri, number+1, entry)
 		}
-		bucket, key, err := object.ParseURI(head.Prefix + rest)
+		info, err := p.head(ctx, in, head.Prefix+rest)
 		if err != nil {
-			return clientError("input %s: '%s': %v", in.name, head.Prefix+rest, err)
+			return nil, err
 		}
-		info, err := p.svc.Objects.Head(ctx, bucket, key)
-		if errors.Is(err, object.ErrNoSuchKey) || errors.Is(err, object.ErrNoSuchBucket) {
-			return clientError("Data download failed: input %s: '%s' does not exist", in.name, head.Prefix+rest)
-		}
-		if err != nil {
-			return err
-		}
-		if err := p.place(ctx, spec, in, info, rest, number); err != nil {
-			return err
-		}
+		items = append(items, item{{info: info, name: rest}})
 	}
-	return nil
+	return items, nil
+}
+
+func (p *pass) openManifest(ctx context.Context, in input, bucket, key string) (io.ReadCloser, error) {
+	body, _, err := p.svc.Objects.Get(ctx, bucket, key)
+	if errors.Is(err, object.ErrNoSuchKey) || errors.Is(err, object.ErrNoSuchBucket) {
+		return nil, clientError("Data download failed: input %s: the manifest '%s' does not exist", in.name, in.uri)
+	}
+	return body, err
+}
+
+// head describes an object that a manifest names.
+func (p *pass) head(ctx context.Context, in input, uri string) (object.Info, error) {
+	bucket, key, err := object.ParseURI(uri)
+	if err != nil {
+		return object.Info{}, clientError("input %s: '%s': %v", in.name, uri, err)
+	}
+	info, err := p.svc.Objects.Head(ctx, bucket, key)
+	if errors.Is(err, object.ErrNoSuchKey) || errors.Is(err, object.ErrNoSuchBucket) {
+		return info, clientError("Data download failed: input %s: '%s' does not exist", in.name, uri)
+	}
+	return info, err
 }
 
 // relative is the name that an object gets in its input's folder: below the prefix where that ends at a slash, else from the last slash of
@@ -275,21 +291,16 @@ func relative(prefix, key string) (string, bool) {
 	return name, name != "" && !strings.HasSuffix(name, "/") && filepath.IsLocal(name)
 }
 
-// place brings one object to the hosts that are to have it.
-func (p *pass) place(ctx context.Context, spec *runner.Spec, in input, info object.Info, name string, number int) error {
+// place brings one object to a host.
+func (p *pass) place(ctx context.Context, spec *runner.Spec, in input, info object.Info, name string, host int) error {
 	source, local := p.svc.Objects.LocalPath(ctx, info.Bucket, info.Key)
 	target := path.Join(in.target, name)
-	for n := 1; n <= spec.Hosts; n++ {
-		if in.sharded && number%spec.Hosts != n-1 {
-			continue
-		}
-		if local && info.Size >= copyBelow && len(spec.Mounts) < maxMounts && !p.uploaded(p.at(n, target)) {
-			spec.Mounts = append(spec.Mounts, runner.Mount{Source: source, Target: target, ReadOnly: true, Host: n})
-			continue
-		}
-		if err := p.copy(ctx, info, p.at(n, target)); err != nil {
-			return fmt.Errorf("input %s: %w", in.name, err)
-		}
+	if local && info.Size >= copyBelow && len(spec.Mounts) < maxMounts && !p.uploaded(p.at(host, target)) {
+		spec.Mounts = append(spec.Mounts, runner.Mount{Source: source, Target: target, ReadOnly: true, Host: host})
+		return nil
+	}
+	if err := p.copy(ctx, info, p.at(host, target)); err != nil {
+		return fmt.Errorf("input %s: %w", in.name, err)
 	}
 	return nil
 }

@@ -57,11 +57,8 @@ func (s *Service) checkTraining(in *awsapi.CreateTrainingJobRequest) error {
 		if c.DataSource.S3DataSource == nil {
 			return awsapi.Validation("channel '%s' must have an S3DataSource; other sources are not served.", *c.ChannelName)
 		}
-		if piped(in, c) && awsapi.Val(c.RecordWrapperType) == awsapi.RecordWrapperRecordIO {
-			return awsapi.Validation("channel '%s': RecordWrapperType RecordIO is not served; the objects are piped as they are.", *c.ChannelName)
-		}
-		if kind := awsapi.Val(c.DataSource.S3DataSource.S3DataType); kind == awsapi.S3DataTypeAugmentedManifestFile {
-			return awsapi.Validation("channel '%s': S3DataType %s is not served; S3Prefix and ManifestFile are.", *c.ChannelName, kind)
+		if err := checkChannel(in, c); err != nil {
+			return err
 		}
 		if _, _, err := object.ParseURI(*c.DataSource.S3DataSource.S3Uri); err != nil {
 			return awsapi.Validation("channel '%s': S3Uri '%s': %v", *c.ChannelName, *c.DataSource.S3DataSource.S3Uri, err)

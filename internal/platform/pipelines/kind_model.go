@@ -17,7 +17,7 @@ func (model) start(r *run, def *definition.Step, row *step, args map[string]any)
 	if err := request(def, args, &in); err != nil {
 		return "", err
 	}
-	in.ModelName = &row.ChildName
+	in.ModelName, in.Tags = &row.ChildName, r.tags(row, in.Tags)
 	out, err := r.svc.Models.CreateModel(r.ctx, &in)
 	if err != nil && exists(err) {
 		made, err := r.svc.Models.DescribeModel(r.ctx, &awsapi.DescribeModelInput{ModelName: &row.ChildName})

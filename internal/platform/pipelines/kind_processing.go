@@ -14,7 +14,7 @@ func (processing) start(r *run, def *definition.Step, row *step, args map[string
 	if err := request(def, args, &in); err != nil {
 		return "", err
 	}
-	in.ProcessingJobName = &row.ChildName
+	in.ProcessingJobName, in.Tags = &row.ChildName, r.tags(row, in.Tags)
 	if in.ExperimentConfig == nil {
 		in.ExperimentConfig = r.experimentConfig()
 	}

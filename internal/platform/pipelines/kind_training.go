@@ -14,7 +14,7 @@ func (training) start(r *run, def *definition.Step, row *step, args map[string]a
 	if err := request(def, args, &in); err != nil {
 		return "", err
 	}
-	in.TrainingJobName = &row.ChildName
+	in.TrainingJobName, in.Tags = &row.ChildName, r.tags(row, in.Tags)
 	if in.ExperimentConfig == nil {
 		in.ExperimentConfig = r.experimentConfig()
 	}

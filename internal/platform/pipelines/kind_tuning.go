@@ -16,7 +16,7 @@ func (tuning) start(r *run, def *definition.Step, row *step, args map[string]any
 	if err := request(def, args, &in); err != nil {
 		return "", err
 	}
-	in.HyperParameterTuningJobName = &row.ChildName
+	in.HyperParameterTuningJobName, in.Tags = &row.ChildName, r.tags(row, in.Tags)
 	out, err := r.svc.Tuning.CreateHyperParameterTuningJob(r.ctx, &in)
 	if err != nil && exists(err) {
 		made, err := r.svc.Tuning.DescribeHyperParameterTuningJob(r.ctx, &awsapi.DescribeHyperParameterTuningJobRequest{HyperParameterTuningJobName: &row.ChildName})

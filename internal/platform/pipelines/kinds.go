@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/mobula-ml/mobula/internal/awsapi"
@@ -115,4 +116,10 @@ func (r *run) experimentConfig() *awsapi.ExperimentConfig {
 		return nil
 	}
 	return &awsapi.ExperimentConfig{ExperimentName: &r.exec.ExperimentName, TrialName: &r.exec.TrialName}
+}
+
+// tags are those of what a step makes: its own, and those by which clients find the execution and the step again.
+func (r *run) tags(row *step, given []awsapi.Tag) []awsapi.Tag {
+	return append(slices.Clip(given), awsapi.Tag{Key: new("sagemaker:pipeline-execution-arn"), Value: &r.exec.ARN},
+		awsapi.Tag{Key: new("sagemaker:pipeline-step-name"), Value: &row.Name})
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/mobula-ml/mobula/internal/identity"
 	"github.com/mobula-ml/mobula/internal/object"
 	"github.com/mobula-ml/mobula/internal/platform/endpoints/serving"
+	"github.com/mobula-ml/mobula/internal/records"
 	"github.com/mobula-ml/mobula/internal/store"
 )
 
@@ -73,7 +74,8 @@ type plan struct {
 
 	contentType, accept           string
 	lines, single, gzip, assemble bool
-	inputFilter, outputFilter     jsonPath // nil for none
+	frames                        records.Format // of binary records, or nil
+	inputFilter, outputFilter     jsonPath       // nil for none
 	join                          bool
 	in, out                       form
 }
@@ -93,8 +95,12 @@ func planOf(in *awsapi.CreateTransformJobRequest) (*plan, error) {
 	case "", awsapi.SplitTypeNone:
 	case awsapi.SplitTypeLine:
 		p.lines = true
+	case awsapi.SplitTypeRecordIO:
+		p.frames = records.RecordIO
+	case awsapi.SplitTypeTFRecord:
+		p.frames = records.TFRecord
 	default:
-		return nil, awsapi.Validation("transformInput.splitType %s is not served; None and Line are.", split)
+		return nil, awsapi.Validation("transformInput.splitType %s is not served; None, Line, RecordIO and TFRecord are.", split)
 	}
 	s3 := input.DataSource.S3DataSource
 	var err error
@@ -139,6 +145,9 @@ func (p *plan) readProcessing(d *awsapi.DataProcessing) error {
 	p.join = awsapi.Val(d.JoinSource) == awsapi.JoinSourceInput
 	if !p.looks() {
 		return nil
+	}
+	if p.frames != nil {
+		return awsapi.Validation("dataProcessing cannot be used with transformInput.splitType RecordIO or TFRecord; None and Line can.")
 	}
 	p.in = formOf(p.contentType)
 	if p.in == opaque {

@@ -92,7 +92,7 @@ func (p *pass) transform(ctx context.Context, from io.Reader, to io.Writer) erro
 				defer func() { <-p.slots }()
 				text, err := p.answer(ctx, batch)
 				var user *userError
-				if errors.As(err, &user) && p.plan.lines {
+				if errors.As(err, &user) && (p.plan.lines || p.plan.frames != nil) {
 					err = clientError("from record %d on: %s", number, user.text)
 				}
 				answer <- result{text, err}
@@ -121,6 +121,9 @@ func (p *pass) batches(from io.Reader) iter.Seq2[[][]byte, error] {
 		limit = maxLine
 	}
 	tooLarge := clientError("a record is larger than MaxPayloadInMB, %d MB", limit>>20)
+	if p.plan.frames != nil {
+		return p.frameBatches(from, limit, tooLarge)
+	}
 	return func(yield func([][]byte, error) bool) {
 		if !p.plan.lines {
 			body, err := io.ReadAll(io.LimitReader(from, limit+1))
@@ -173,7 +176,7 @@ func unreadable(err error) error {
 // answer has a batch answered, and makes of the answer what goes to the output.
 func (p *pass) answer(ctx context.Context, batch [][]byte) ([]byte, error) {
 	if !p.plan.looks() {
-		text, err := p.ask(ctx, bytes.Join(batch, []byte("\n")))
+		text, err := p.ask(ctx, bytes.Join(batch, p.plan.between()))
 		if err == nil && p.plan.assemble && !bytes.HasSuffix(text, []byte("\n")) {
 			text = append(text, '\n')
 		}
