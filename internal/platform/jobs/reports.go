@@ -6,21 +6,8 @@ import (
 	"errors"
 	"io"
 	"os"
-	"regexp"
 	"strconv"
-
-	"github.com/mobula-ml/mobula/internal/awsapi"
 )
-
-// definitions are the metrics that a training job's request defines.
-func (j *job) definitions() (all []definition) {
-	for _, d := range j.Training.AlgorithmSpecification.MetricDefinitions {
-		if re, err := regexp.Compile(awsapi.Val(d.Regex)); err == nil { // checked when the job was made
-			all = append(all, definition{*d.Name, re})
-		}
-	}
-	return all
-}
 
 // Reports reads the values that the log of a training job's first host gives to a metric, from a place in the log on, and returns the place to
 // go on from. A line that is still being written is left for the next time.
