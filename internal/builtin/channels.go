@@ -82,8 +82,12 @@ func contentType(text string) (string, error) {
 		return csvType, nil
 	case libsvmType, xLibsvmType, "libsvm":
 		return libsvmType, nil
+	case protobufType, "recordio-protobuf":
+		return protobufType, nil
+	case parquetType, "parquet":
+		return parquetType, nil
 	}
-	return "", fmt.Errorf("ContentType %q is not served by the built-in XGBoost; give %s (label first, no header) or %s", text, csvType, libsvmType)
+	return "", fmt.Errorf("ContentType %q is not served by the built-in XGBoost; give %s (label first, no header), %s, %s (label first) or %s", text, csvType, libsvmType, parquetType, protobufType)
 }
 
 // dataFiles lists what a channel holds, sub-folders included, in the order of their paths; names that begin with a dot or an
@@ -121,9 +125,14 @@ func dataFiles(folder string) ([]string, error) {
 func (c *channel) load(s settings, threads int, ref *xgboost.Matrix) (*xgboost.Matrix, error) {
 	var m *xgboost.Matrix
 	var err error
-	if c.contentType == csvType {
+	switch c.contentType {
+	case csvType:
 		m, err = c.loadCSV(s, threads, ref)
-	} else {
+	case protobufType:
+		m, err = c.loadProtobuf(s, threads, ref)
+	case parquetType:
+		m, err = c.loadParquet(s, threads, ref)
+	default:
 		m, err = c.loadLibsvm(s.params, threads, ref)
 	}
 	if err != nil {

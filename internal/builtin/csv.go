@@ -46,7 +46,7 @@ func (c *channel) loadCSV(s settings, threads int, ref *xgboost.Matrix) (*xgboos
 		return nil, fmt.Errorf("%s: %d columns; a row needs %s, divided by commas", place, shape.columns, shape.needs())
 	}
 	if ref != nil && shape.features() != ref.Cols() {
-		return nil, fmt.Errorf("%d features where the training data has %d", shape.features(), ref.Cols())
+		return nil, wrongWidth(shape.features(), ref)
 	}
 	blocks, err := readBlocks(c.files, shape, threads)
 	if err != nil {
@@ -56,6 +56,10 @@ func (c *channel) loadCSV(s settings, threads int, ref *xgboost.Matrix) (*xgboos
 		return nil, err
 	}
 	return blocks.matrix(shape, s, threads, ref)
+}
+
+func wrongWidth(features int, ref *xgboost.Matrix) error {
+	return fmt.Errorf("%d features where the training data has %d", features, ref.Cols())
 }
 
 // shape is what every line of a table must have.

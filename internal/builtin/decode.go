@@ -26,13 +26,13 @@ func requestType(header string) (string, error) {
 	name, _, err := mime.ParseMediaType(header)
 	if err == nil || errors.Is(err, mime.ErrInvalidMediaParameter) {
 		switch name {
-		case csvType, jsonType, jsonLinesType, libsvmType:
+		case csvType, jsonType, jsonLinesType, libsvmType, protobufType:
 			return name, nil
 		case xLibsvmType:
 			return libsvmType, nil
 		}
 	}
-	return "", refuse(http.StatusUnsupportedMediaType, "Content-Type %q is not served; use %s, %s, %s or %s", header, csvType, jsonType, jsonLinesType, libsvmType)
+	return "", refuse(http.StatusUnsupportedMediaType, "Content-Type %q is not served; use %s, %s, %s, %s or %s", header, csvType, jsonType, jsonLinesType, libsvmType, protobufType)
 }
 
 // decode appends the rows of a body to rows, each of that many features.
@@ -41,6 +41,8 @@ func decode(contentType string, body []byte, rows []float32, features int) ([]fl
 		return rows, errors.New("the body is empty; at least one row is needed")
 	}
 	switch contentType {
+	case protobufType:
+		return decodeProtobuf(body, rows, features)
 	case csvType:
 		return decodeCSV(body, rows, features)
 	case libsvmType:

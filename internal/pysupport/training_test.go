@@ -11,6 +11,56 @@ import (
 	"github.com/mobula-ml/mobula/internal/pysupport"
 )
 
+// sdkFile is a file that the SageMaker Python SDK has written as RecordIO-protobuf, of the rows 1,2,0 and 2,2,0.
+func sdkFile(t *testing.T, name string) string {
+	t.Helper()
+	b, err := os.ReadFile("../builtin/testdata/sdk-" + name + ".rec")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// Records are the rows that the SDK wrote, in requests and in scripts.
+func TestRecordIOProtobuf(t *testing.T) {
+	t.Parallel()
+	python, err := filepath.Abs("../../.cache/venv/bin/python")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := exec.Command(python, "-c", "import xgboost, scipy").Run(); err != nil {
+		t.Skip("scripts/setup --what test makes the Python world of this test")
+	}
+	tree, err := pysupport.Install(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(python, "-c", `
+from sagemaker_xgboost_container import data_utils, encoder, recordio_protobuf
+for name in ("dense", "int", "sparse"):
+    path = "../builtin/testdata/sdk-%s.rec" % name
+    with open(path, "rb") as f:
+        data = f.read()
+    rows, labels = recordio_protobuf.read(data)
+    print(name, rows.tolist() if name != "sparse" else rows.toarray().tolist(), None if labels is None else labels.tolist())
+    m = encoder.decode(data, "application/x-recordio-protobuf")
+    m = data_utils.get_dmatrix(path, "application/x-recordio-protobuf")
+    print(m.num_row(), m.num_col(), m.get_label().tolist())
+`)
+	cmd.Env = append(os.Environ(), "PYTHONPATH="+tree)
+	out, err := cmd.CombinedOutput()
+	want := `dense [[1.0, 2.0, 0.0], [2.0, 2.0, 0.0]] [0.0, 1.0]
+2 3 [0.0, 1.0]
+int [[1.0, 2.0, 0.0], [2.0, 2.0, 0.0]] None
+2 3 []
+sparse [[1.0, 2.0, 0.0], [2.0, 2.0, 0.0]] [0.0, 1.0]
+2 3 [0.0, 1.0]
+`
+	if err != nil || string(out) != want {
+		t.Errorf("%v: %s", err, out)
+	}
+}
+
 // The XGBoost image's own algorithm learns what it is shown, writes rounds as the image does, and says what is wrong with a job.
 func TestXGBoostAlgorithm(t *testing.T) {
 	t.Parallel()
@@ -34,6 +84,9 @@ func TestXGBoostAlgorithm(t *testing.T) {
 		"good":      {"1.7-1", good, "text/csv", csv.String(), "[4]#011train-rmse:", "", "import xgboost; b = xgboost.Booster(); b.load_model(m)"},
 		"pickled":   {"1.2-2", good, "text/csv", csv.String(), "", "", "import pickle; b = pickle.load(open(m, 'rb'))"},
 		"since 1.3": {"1.3-1", good, "text/csv", csv.String(), "", "", "import xgboost; b = xgboost.Booster(); b.load_model(m)"},
+		"dense":     {"1.7-1", good, "application/x-recordio-protobuf", sdkFile(t, "dense"), "[4]#011train-rmse:", "", "import xgboost; b = xgboost.Booster(); b.load_model(m)"},
+		"no labels": {"1.7-1", good, "application/x-recordio-protobuf", sdkFile(t, "int"), "", "has no labels", ""},
+		"no record": {"1.7-1", good, "application/x-recordio-protobuf", "1,2,3,4\n", "", "no RecordIO record at byte 0", ""},
 		"no rounds": {"1.7-1", `{}`, "text/csv", csv.String(), "", "num_round is required", ""},
 		"text":      {"1.7-1", good, "text/csv", "1,a\n", "", "Channel train is not CSV of numbers", ""},
 		"kind":      {"1.7-1", good, "image/png", csv.String(), "", "image/png is not served", ""},

@@ -67,7 +67,7 @@ func (s *Server) openRooms(ctx context.Context, later func(func())) (err error) 
 	}
 	s.capacity = capacity.New(s.CPUs, s.MemoryMiB<<20)
 	r.experiments = experiments.New(experiments.Deps{DB: s.db, World: s.World, Log: s.Log})
-	r.jobs = jobs.New(jobs.Deps{DB: s.db, Series: r.experiments, Engine: s.engine, Objects: objects, Keys: s.keys, Runner: s.runner, Python: s.python, Containers: containers, Support: support,
+	r.jobs = jobs.New(jobs.Deps{DB: s.db, Series: r.experiments, Features: r.features, Engine: s.engine, Objects: objects, Keys: s.keys, Runner: s.runner, Python: s.python, Containers: containers, Support: support,
 		World: s.World, Log: s.Log, Dir: filepath.Join(s.Data, "jobs"), LogDir: s.logDir(), Socket: s.socket, Library: library, Capacity: s.capacity})
 	trials := tuning.New(tuning.Deps{DB: s.db, Engine: s.engine, World: s.World, Log: s.Log, Jobs: r.jobs})
 	models := registry.New(registry.Deps{DB: s.db, Objects: objects, World: s.World})

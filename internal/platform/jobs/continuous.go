@@ -27,7 +27,7 @@ func (p *pass) outputs() (all []output) {
 		}
 		if in := p.job.Processing; in != nil && in.ProcessingOutputConfig != nil {
 			for _, o := range in.ProcessingOutputConfig.Outputs {
-				if o.S3Output != nil {
+				if o.S3Output != nil && !awsapi.Val(o.AppManaged) { // else the program uploads by itself
 					all = append(all, output{"output " + *o.OutputName, p.at(n, awsapi.Val(o.S3Output.LocalPath)), *o.S3Output.S3Uri,
 						awsapi.Val(o.S3Output.S3UploadMode) == awsapi.ProcessingS3UploadModeContinuous})
 				}

@@ -234,6 +234,9 @@ func (p *pass) finish(ctx context.Context, status runner.Status) error {
 	message := p.message()
 	succeeded := status.State == runner.Completed
 	uploadErr := p.upload(ctx, status.State)
+	if succeeded && uploadErr == nil {
+		uploadErr = p.ingest(ctx)
+	}
 	var user *userError
 	if uploadErr != nil && !errors.As(uploadErr, &user) {
 		return uploadErr

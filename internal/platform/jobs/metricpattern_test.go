@@ -18,7 +18,9 @@ func TestMetricsOfHosts(t *testing.T) {
 	in := training("metrics")
 	in.ResourceConfig.InstanceCount = new(int32(2))
 	in.HyperParameters = nil
-	define := func(name, pattern string) awsapi.MetricDefinition { return awsapi.MetricDefinition{Name: &name, Regex: &pattern} }
+	define := func(name, pattern string) awsapi.MetricDefinition {
+		return awsapi.MetricDefinition{Name: &name, Regex: &pattern}
+	}
 	in.AlgorithmSpecification = &awsapi.AlgorithmSpecification{TrainingImage: new("mobula/go:1"), TrainingInputMode: new("File"),
 		ContainerEntrypoint: []string{"sh", "-c", `echo "both=${SM_CURRENT_HOST#algo-};"; [ $SM_CURRENT_HOST = algo-1 ] || echo "rmse=7.5; other=1"; echo "both=1${SM_CURRENT_HOST#algo-};"`},
 		MetricDefinitions:   []awsapi.MetricDefinition{define("both", "both=([0-9]+);"), define("rmse", `(?<=rmse=)([0-9.]+)(?!x)`)}}

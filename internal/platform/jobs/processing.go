@@ -57,8 +57,17 @@ func (s *Service) checkProcessing(in *awsapi.CreateProcessingJobRequest) error {
 		return nil
 	}
 	for _, o := range in.ProcessingOutputConfig.Outputs {
+		if o.FeatureStoreOutput != nil && !awsapi.Val(o.AppManaged) {
+			return awsapi.Validation("processing output '%s': FeatureStoreOutput is supported only when AppManaged is true.", *o.OutputName)
+		}
+		if o.S3Output == nil && o.FeatureStoreOutput == nil {
+			return awsapi.Validation("processing output '%s' must have an S3Output or a FeatureStoreOutput.", *o.OutputName)
+		}
 		if o.S3Output == nil {
-			return awsapi.Validation("processing output '%s' must have an S3Output; FeatureStoreOutput is not served.", *o.OutputName)
+			if err := checkPath("processing output", *o.OutputName, new(rowsFolder(o)), seen); err != nil {
+				return err
+			}
+			continue
 		}
 		if err := checkPath("processing output", *o.OutputName, o.S3Output.LocalPath, seen); err != nil {
 			return err

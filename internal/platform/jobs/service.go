@@ -31,6 +31,7 @@ type Deps struct {
 	Containers *container.Store // of docker or podman. Without one no container images are run.
 	Series     Series           // Without one only the last value of a metric is kept.
 	Support    string           // folder of the Python modules that only managed images have (pysupport.Install)
+	Features   Features         // of outputs that go to the feature store
 	World      world.World
 	Log        *slog.Logger
 

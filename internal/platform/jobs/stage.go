@@ -89,9 +89,7 @@ func (p *pass) processingInputs() (inputs []input, folders []string) {
 	}
 	if in.ProcessingOutputConfig != nil {
 		for _, o := range in.ProcessingOutputConfig.Outputs {
-			if o.S3Output != nil {
-				folders = append(folders, awsapi.Val(o.S3Output.LocalPath))
-			}
+			folders = append(folders, rowsFolder(o))
 		}
 	}
 	return inputs, folders

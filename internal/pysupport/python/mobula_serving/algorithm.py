@@ -53,6 +53,8 @@ class Algorithm(object):
         from sagemaker_xgboost_container import data_utils, encoder
         try:
             kind = data_utils.get_content_type(header)
+            if kind == data_utils.RECORDIO_PROTOBUF:
+                return encoder.recordio_protobuf_to_dmatrix(body, self.width())
             text = body.strip().decode("utf-8")
             return encoder.csv_to_dmatrix(text, dtype=float) if kind == data_utils.CSV else encoder.libsvm_to_dmatrix(text, self.width())
         except Exception as e:

@@ -77,7 +77,21 @@ def matrix(channel, declared, weights):
 
         values = pandas.concat([pandas.read_parquet(f) for f in files]).to_numpy(dtype=numpy.float32)
         return xgboost.DMatrix(values[:, 1:], label=values[:, 0])
-    raise Mistake("Channel %s: content type %s is not served; text/csv, text/libsvm and application/x-parquet are" % (channel, declared.get("ContentType")))
+    if kind in ("recordio-protobuf", "application/x-recordio-protobuf"):
+        from sagemaker_xgboost_container import recordio_protobuf
+
+        data = b""
+        for name in files:
+            with open(name, "rb") as f:
+                data += f.read()
+        try:
+            features, labels = recordio_protobuf.read(data)
+        except ValueError as e:
+            raise Mistake("Channel %s is not RecordIO-protobuf: %s" % (channel, e))
+        if labels is None:
+            raise Mistake("Channel %s has no labels named values" % channel)
+        return xgboost.DMatrix(features, label=labels)
+    raise Mistake("Channel %s: content type %s is not served; text/csv, text/libsvm, application/x-parquet and application/x-recordio-protobuf are" % (channel, declared.get("ContentType")))
 
 
 def pickles(tag):

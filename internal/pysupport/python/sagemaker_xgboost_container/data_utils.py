@@ -9,10 +9,12 @@ from sagemaker_xgboost_container.constants import xgb_content_types
 from sagemaker_xgboost_container.encoder import _delimiter
 
 CSV, LIBSVM, PARQUET, RECORDIO_PROTOBUF = "csv", "libsvm", "parquet", "recordio-protobuf"
-VALID_CONTENT_TYPES = [CSV, LIBSVM, PARQUET, content_types.CSV, xgb_content_types.LIBSVM, xgb_content_types.X_LIBSVM, xgb_content_types.X_PARQUET]
+VALID_CONTENT_TYPES = [CSV, LIBSVM, PARQUET, RECORDIO_PROTOBUF, content_types.CSV, xgb_content_types.LIBSVM, xgb_content_types.X_LIBSVM,
+                       xgb_content_types.X_PARQUET, xgb_content_types.X_RECORDIO_PROTOBUF]
 
 _KINDS = {CSV: CSV, content_types.CSV: CSV, LIBSVM: LIBSVM, xgb_content_types.LIBSVM: LIBSVM, xgb_content_types.X_LIBSVM: LIBSVM,
-          PARQUET: PARQUET, xgb_content_types.X_PARQUET: PARQUET}
+          PARQUET: PARQUET, xgb_content_types.X_PARQUET: PARQUET,
+          RECORDIO_PROTOBUF: RECORDIO_PROTOBUF, xgb_content_types.X_RECORDIO_PROTOBUF: RECORDIO_PROTOBUF}
 
 
 class UserError(Exception):
@@ -20,7 +22,7 @@ class UserError(Exception):
 
 
 def get_content_type(content_type_cfg_val):
-    """The short name of a content type: csv, libsvm or parquet. None is libsvm."""
+    """The short name of a content type: csv, libsvm, parquet or recordio-protobuf. None is libsvm."""
     if content_type_cfg_val is None:
         return LIBSVM
     name, _, rest = content_type_cfg_val.lower().partition(";")
@@ -94,6 +96,22 @@ def get_parquet_dmatrix(path, is_pipe=False):
     return xgb.DMatrix(data[:, 1:], label=data[:, 0])
 
 
+def get_recordio_protobuf_dmatrix(path, is_pipe=False):
+    """Reads records of RecordIO-protobuf, dense or sparse."""
+    if is_pipe:
+        raise UserError("Pipe mode is not read here. Set input_mode='File'.")
+    from sagemaker_xgboost_container import recordio_protobuf
+    data = b""
+    for name in _files(path):
+        with open(name, "rb") as f:
+            data += f.read()
+    try:
+        features, labels = recordio_protobuf.read(data)
+    except ValueError as e:
+        raise UserError("%s is not RecordIO-protobuf: %s" % (path, e))
+    return xgb.DMatrix(features, label=labels)
+
+
 def get_dmatrix(data_path, content_type, csv_weights=0, is_pipe=False):
     """Reads a channel of one of the content types. None where the folder is not there, as for a channel that was not given."""
     if not data_path or not os.path.exists(data_path):
@@ -103,4 +121,6 @@ def get_dmatrix(data_path, content_type, csv_weights=0, is_pipe=False):
         return get_csv_dmatrix(data_path, csv_weights, is_pipe)
     if kind == PARQUET:
         return get_parquet_dmatrix(data_path, is_pipe)
+    if kind == RECORDIO_PROTOBUF:
+        return get_recordio_protobuf_dmatrix(data_path, is_pipe)
     return get_libsvm_dmatrix(data_path, is_pipe)

@@ -49,10 +49,17 @@ def libsvm_to_dmatrix(string_like, width=None):
     return xgb.DMatrix(csr_matrix((values, columns, starts), shape=shape))
 
 
+def recordio_protobuf_to_dmatrix(string_like, width=None):
+    """Makes a matrix of records of RecordIO-protobuf; labels in them are left aside."""
+    from sagemaker_xgboost_container import recordio_protobuf
+    return xgb.DMatrix(recordio_protobuf.read(bytes(string_like), width)[0])
+
+
 _dmatrix_decoders_map = {
     content_types.CSV: csv_to_dmatrix,
     xgb_content_types.LIBSVM: libsvm_to_dmatrix,
     xgb_content_types.X_LIBSVM: libsvm_to_dmatrix,
+    xgb_content_types.X_RECORDIO_PROTOBUF: recordio_protobuf_to_dmatrix,
 }
 
 
@@ -65,7 +72,7 @@ def json_to_jsonlines(json_data):
 
 
 def decode(obj, content_type):
-    """Makes a matrix of a body of one of the types CSV and LIBSVM; parameters of the type are left aside."""
+    """Makes a matrix of a body of one of the types CSV, LIBSVM and RecordIO-protobuf; parameters of the type are left aside."""
     media_type = content_type.split(";")[0].strip().lower()
     if media_type not in _dmatrix_decoders_map:
         raise errors.UnsupportedFormatError(media_type)
