@@ -393,11 +393,15 @@ func TestCache(t *testing.T) {
 	}
 	put("in/a", "a")
 	put("code/x", "1")
+	put("listed/a", "a")
+	put("list.json", `[{"prefix": "s3://`+platformtest.Bucket+`/listed/"}, "a"]`)
 	define := func(argument, version string) m {
 		input := func(name, key string) m {
 			return m{"InputName": name, "S3Input": m{"S3Uri": "s3://" + platformtest.Bucket + "/" + key, "LocalPath": "/opt/ml/processing/" + name, "S3DataType": "S3Prefix", "S3InputMode": "File"}}
 		}
-		args := m{"AppSpecification": m{"ImageUri": "mobula/go:1", "ContainerArguments": []string{argument}}, "ProcessingInputs": []any{input("in", "in"), input("code", "code/x")}}
+		list := input("list", "list.json")
+		list["S3Input"].(m)["S3DataType"] = "ManifestFile"
+		args := m{"AppSpecification": m{"ImageUri": "mobula/go:1", "ContainerArguments": []string{argument}}, "ProcessingInputs": []any{input("in", "in"), input("code", "code/x"), list}}
 		if version != "" {
 			args["Environment"] = m{"MOBULA_STEP_VERSION": version}
 		}
@@ -423,6 +427,8 @@ func TestCache(t *testing.T) {
 		{"same", func() {}, ""},
 		{"input changed", func() { put("in/a", "b") }, "the content of ProcessingInputs['in'].S3Input.S3Uri has changed since arn:"},
 		{"input as it was", func() { put("in/a", "a") }, ""},
+		{"listed object changed", func() { put("listed/a", "b") }, "the content of ProcessingInputs['list'].S3Input.S3Uri has changed since arn:"},
+		{"listed object as it was", func() { put("listed/a", "a") }, ""},
 		{"code changed", func() { put("code/x", "2") }, "the content of ProcessingInputs['code'].S3Input.S3Uri has changed"},
 		{"argument changed", func() { update(define("y", "")) }, "AppSpecification.ContainerArguments has changed"},
 		{"version stands for the code", func() { update(define("y", "7")) }, "Environment.MOBULA_STEP_VERSION is new"},
