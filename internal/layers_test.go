@@ -20,7 +20,7 @@ var layers = [][]string{
 	{"internal/awsapi", "internal/capacity", "internal/filelock", "internal/records", "internal/s3client", "internal/tarball", "internal/world"},
 	{"ray", "dataset", "xgboost", "tune"},
 	{"internal/store", "internal/object", "internal/runner", "internal/builtin", "internal/pyenv", "internal/pysupport", "internal/scriptmode", "pipeline"},
-	{"internal/identity", "internal/pyhost"},
+	{"internal/container", "internal/identity", "internal/pyhost"},
 	{"internal/durable"},
 	{"internal/platform/..."},
 	{"internal/wire", "internal/gateway"},

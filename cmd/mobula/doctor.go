@@ -1,10 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"runtime"
+	"strings"
 
+	"github.com/mobula-ml/mobula/internal/container"
 	"github.com/mobula-ml/mobula/internal/runner"
 	"github.com/mobula-ml/mobula/xgboost"
 )
@@ -22,6 +25,8 @@ func doctor(ctx context.Context, args []string) error {
 	}
 	fmt.Printf("runner:   %s (%s)\n", choice.Runner, choice.Reason)
 	printNotes(r.Notes(), choice.Advice)
+	engines := strings.Join(container.Open("").Engines(), ", ")
+	fmt.Println("images:  ", cmp.Or(engines, "no engine; with docker or podman, their images can be run"))
 	library, err := xgboost.LibraryPath()
 	if err != nil {
 		return fmt.Errorf("xgboost: %w", err)

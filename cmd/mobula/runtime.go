@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -15,6 +16,7 @@ import (
 	"github.com/BurntSushi/toml"
 	"golang.org/x/term"
 
+	"github.com/mobula-ml/mobula/internal/container"
 	"github.com/mobula-ml/mobula/internal/pyenv"
 )
 
@@ -52,6 +54,10 @@ func runtimeList(_ context.Context, args []string) error {
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "RUNTIME\tPYTHON\tAS OF\tIMAGE")
 	for _, r := range m.Rows() {
+		if r.Container != "" {
+			fmt.Fprintf(w, "%s\t-\t-\t%s: container image %s\n", r.Name, r.Image, r.Container)
+			continue
+		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", r.Name, r.Python, orToday(r.AsOf), r.Image)
 	}
 	all, err := m.List()
@@ -88,8 +94,8 @@ func runtimeBuild(ctx context.Context, args []string) error {
 		return &usageError{"one image must be named", "mobula runtime list"}
 	}
 	r, ok := m.Find(rest[0])
-	if !ok {
-		return &usageError{fmt.Sprintf("no runtime is known for image '%s'", rest[0]), "mobula runtime list, and mobula runtime add"}
+	if !ok || r.Container != "" {
+		return exportImage(ctx, images(m), cmp.Or(r.Container, rest[0]))
 	}
 	began := time.Now()
 	show := newProgress()
@@ -99,6 +105,26 @@ func runtimeBuild(ctx context.Context, args []string) error {
 		return err
 	}
 	fmt.Printf("%s  %s, Python %s, %d packages as of %s, %.1f s\n", e.ID, e.Name, e.Python, e.Packages, e.AsOf, time.Since(began).Seconds())
+	return nil
+}
+
+// images are the file systems of container images, beside the worlds.
+func images(m *pyenv.Manager) *container.Store {
+	return container.Open(filepath.Join(m.Dir(), "images"))
+}
+
+// exportImage does for a container image what its first job would.
+func exportImage(ctx context.Context, s *container.Store, name string) error {
+	i, err := s.Find(name)
+	if err != nil {
+		return &usageError{fmt.Sprintf("no runtime is known for image '%s', and as a container image: %v", name, err), "mobula runtime list, and mobula runtime add"}
+	}
+	began := time.Now()
+	root, err := s.Root(ctx, i)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("%.12s  container image %s at %s, %.1f s\n", i.ID, name, root, time.Since(began).Seconds())
 	return nil
 }
 
@@ -134,11 +160,12 @@ func runtimeShow(ctx context.Context, args []string) error {
 
 func runtimeAdd(_ context.Context, args []string) error {
 	var r pyenv.Runtime
-	_, table, packages, err := runtimeFlags("add", "--name NAME --image REGEXP --python X.Y [--as-of DATE] PACKAGE…", "Adds a runtime to the data folder's runtimes.toml.", args, func(f *flag.FlagSet) {
+	_, table, packages, err := runtimeFlags("add", "--name NAME --image REGEXP (--container IMAGE | --python X.Y [--as-of DATE] PACKAGE…)", "Adds a runtime to the data folder's runtimes.toml.", args, func(f *flag.FlagSet) {
 		f.StringVar(&r.Name, "name", "", "name of the runtime")
 		f.StringVar(&r.Image, "image", "", "regular expression on an image's repository:tag")
 		f.StringVar(&r.Python, "python", "", "version of Python, such as 3.11")
 		f.StringVar(&r.AsOf, "as-of", "", "day whose packages are taken, YYYY-MM-DD (default the present day)")
+		f.StringVar(&r.Container, "container", "", "image of docker or podman that is run instead")
 	})
 	if err != nil {
 		return err
@@ -175,7 +202,7 @@ func runtimeAdd(_ context.Context, args []string) error {
 
 func runtimePrune(_ context.Context, args []string) error {
 	days := 30
-	m, _, _, err := runtimeFlags("prune", "[--days N]", "Removes the worlds that were not used for some days. They are built again when they are needed.", args, func(f *flag.FlagSet) {
+	m, _, _, err := runtimeFlags("prune", "[--days N]", "Removes the worlds and the copies of container images that were not used for some days. They are made again when they are needed.", args, func(f *flag.FlagSet) {
 		f.IntVar(&days, "days", days, "days without use; 0 removes all")
 	})
 	if err != nil {
@@ -184,6 +211,13 @@ func runtimePrune(_ context.Context, args []string) error {
 	gone, err := m.Prune(time.Duration(days) * 24 * time.Hour)
 	for _, e := range gone {
 		fmt.Println("removed", e.ID, e.Name, clip(strings.Join(e.Asked, " "), 80))
+	}
+	if err != nil {
+		return err
+	}
+	copies, err := images(m).Prune(time.Duration(days) * 24 * time.Hour)
+	for _, id := range copies {
+		fmt.Printf("removed %.12s container image\n", id)
 	}
 	return err
 }

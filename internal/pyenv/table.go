@@ -21,9 +21,12 @@ var shipped string
 type Runtime struct {
 	Name     string   `toml:"name"`
 	Image    string   `toml:"image,omitempty"`    // regular expression on an image's repository:tag
-	Python   string   `toml:"python"`             // version, such as 3.9
+	Python   string   `toml:"python,omitempty"`   // version, such as 3.9
 	AsOf     string   `toml:"as_of,omitempty"`    // day whose packages are taken, YYYY-MM-DD. Defaults to the present day.
 	Packages []string `toml:"packages,omitempty"` // requirements as pip knows them
+
+	// Container is an image of docker or podman that is run instead of a world. Nothing but the name and the image is then set.
+	Container string `toml:"container,omitempty"`
 }
 
 // A Table maps images to runtimes.
@@ -61,7 +64,7 @@ func (t *Table) add(source, text string) error {
 		return fmt.Errorf("%s: %w", source, err)
 	}
 	if unknown := meta.Undecoded(); len(unknown) > 0 {
-		return fmt.Errorf("%s: %s is not a field of a runtime; they are name, image, python, as_of and packages", source, unknown[0])
+		return fmt.Errorf("%s: %s is not a field of a runtime; they are name, image, python, as_of, packages and container", source, unknown[0])
 	}
 	for i, r := range file.Runtime {
 		where := fmt.Sprintf("%s: runtime %d (%s)", source, i+1, r.Name)
@@ -72,7 +75,10 @@ func (t *Table) add(source, text string) error {
 		if err != nil || r.Image == "" {
 			return fmt.Errorf("%s: image '%s' must be a regular expression", where, r.Image)
 		}
-		if !pythonVersion.MatchString(r.Python) {
+		if r.Container != "" && (r.Python != "" || r.AsOf != "" || len(r.Packages) > 0) {
+			return fmt.Errorf("%s: container '%s' must stand alone, without python, as_of and packages", where, r.Container)
+		}
+		if r.Container == "" && !pythonVersion.MatchString(r.Python) {
 			return fmt.Errorf("%s: python '%s' must be a version like 3.9", where, r.Python)
 		}
 		if err := checkDay(r.AsOf); err != nil {
@@ -100,7 +106,7 @@ func (t *Table) Find(image string) (Runtime, bool) {
 		}
 		expand := func(template string) string { return string(p.ExpandString(nil, template, last, match)) }
 		r := t.rows[i]
-		r.Name, r.Python, r.Image, r.Packages = expand(r.Name), expand(r.Python), last, slices.Clone(r.Packages)
+		r.Name, r.Python, r.Container, r.Image, r.Packages = expand(r.Name), expand(r.Python), expand(r.Container), last, slices.Clone(r.Packages)
 		for k := range r.Packages {
 			r.Packages[k] = expand(r.Packages[k])
 		}

@@ -18,6 +18,7 @@ import (
 // hostPlan is what a host's first process builds and runs.
 type hostPlan struct {
 	Name, Dir string
+	Root      string // the folder that is the host's file system instead of the machine's, or ""
 	Command   []string
 	WorkDir   string
 	Env       []string
@@ -127,6 +128,11 @@ func startCommand(plan hostPlan) (pid int, err error) {
 		dir = mlPath
 		if info, err := os.Stat(filepath.Join(mlPath, "code")); err == nil && info.IsDir() {
 			dir = filepath.Join(mlPath, "code")
+		}
+	}
+	if plan.Root != "" { // engines make the folder that an image names
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return 0, fmt.Errorf("working folder: %w", err)
 		}
 	}
 	if err := os.Chdir(dir); err != nil {

@@ -129,7 +129,7 @@ func (h *namespaceHosts) plan(i int) hostPlan {
 	mounts, resolver := h.file.Spec.mountsOf(n), ""
 	if h.file.Outside.CABundle != "" {
 		for _, target := range append([]string{hostCABundle}, h.file.Outside.CAFiles...) {
-			if info, err := os.Stat(target); target == hostCABundle || err == nil && info.Mode().IsRegular() {
+			if info, err := os.Stat(filepath.Join("/", h.file.Spec.Root, target)); target == hostCABundle || err == nil && info.Mode().IsRegular() {
 				mounts = append(mounts, Mount{Source: h.file.Outside.CABundle, Target: target, ReadOnly: true})
 			}
 		}
@@ -139,7 +139,7 @@ func (h *namespaceHosts) plan(i int) hostPlan {
 		resolver = resolverFile
 	}
 	return hostPlan{
-		Name: HostName(n), Dir: HostDir(h.file.Spec.Dir, n), Command: h.file.Spec.Command, WorkDir: h.file.Spec.WorkDir, Env: h.file.hostEnvironment(n, own),
+		Name: HostName(n), Dir: HostDir(h.file.Spec.Dir, n), Root: h.file.Spec.Root, Command: h.file.Spec.Command, WorkDir: h.file.Spec.WorkDir, Env: h.file.hostEnvironment(n, own),
 		Mounts: mounts, VCPUs: h.file.Spec.VCPUs, HostsFile: hostsFile(h.file.Spec.Hosts), ResolverFile: resolver, Address: hostAddress(n),
 		Executable: h.file.Executable, Hidden: h.file.Hidden, HomeFiles: h.file.HomeFiles,
 	}

@@ -49,6 +49,9 @@ func newPlainHosts(file jobOrder) (hostSet, error) {
 
 // checkPlain refuses what processes without a file system of their own cannot be given.
 func checkPlain(spec Spec) error {
+	if spec.Root != "" {
+		return errors.New("a file system of its own, such as that of a container image, needs namespaces, which this server does not use; `mobula doctor` says what to allow")
+	}
 	for i, m := range spec.Mounts {
 		if target := filepath.Clean(m.Target); !strings.HasPrefix(target, mlPath+"/") {
 			return fmt.Errorf("spec: Mounts[%d].Target %s: must lie below %s under the plain runner; the namespace runner takes any, see the server's doctor command",

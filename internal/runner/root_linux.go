@@ -10,11 +10,13 @@ import (
 	"slices"
 	"strings"
 
+	securejoin "github.com/cyphar/filepath-securejoin"
 	"golang.org/x/sys/unix"
 )
 
 // A host's file system is the machine's, read-only, in which some places are the host's own. It is made of bind mounts on a small
-// tmpfs, in the host's mount namespace: the machine sees none of it, and the kernel takes it down with the host.
+// tmpfs, in the host's mount namespace: the machine sees none of it, and the kernel takes it down with the host. Where the job has a root of
+// its own, that is the lower layer of an overlay instead, whose upper one is in the host's folder.
 
 // privateFolders are the host's own, by name of the folder in its Dir. They can be written to.
 var privateFolders = []struct{ target, folder string }{{mlPath, "ml"}, {hostHome, "home"}, {"/tmp", "tmp"}, {"/var/tmp", "tmp"}}
@@ -36,6 +38,9 @@ type rootBuilder struct {
 func buildRoot(plan hostPlan) error {
 	b := &rootBuilder{plan: plan, root: filepath.Join(plan.Dir, "root"), points: map[string]bool{}}
 	steps := []func() error{b.begin, b.showMachine, b.protect, b.addPrivate, b.addEtc, b.addDevices, b.addProc, b.hide, b.addMounts, b.seal, b.enter}
+	if plan.Root != "" {
+		steps = []func() error{b.begin, b.layer, b.addPrivate, b.addEtc, b.addDevices, b.addProc, b.addMounts, b.enter}
+	}
 	for _, step := range steps {
 		if err := step(); err != nil {
 			return err
@@ -61,35 +66,92 @@ func (b *rootBuilder) begin() error {
 	if err := mount("", "/", "", unix.MS_REC|unix.MS_SLAVE, ""); err != nil {
 		return err
 	}
-	if err := mount("tmpfs", b.root, "tmpfs", 0, "mode=755,size=16m"); err != nil {
+	if err := b.mountRoot(); err != nil {
 		return err
 	}
 	// The job folder is shown in the host as well; this keeps the new root from appearing inside itself.
 	return mount("", b.root, "", unix.MS_UNBINDABLE, "")
 }
 
+func (b *rootBuilder) mountRoot() error {
+	if b.plan.Root == "" {
+		return mount("tmpfs", b.root, "tmpfs", 0, "mode=755,size=16m")
+	}
+	layer := filepath.Join(b.plan.Dir, "layer")
+	options := "lowerdir=" + overlayPath(b.plan.Root)
+	for _, name := range []string{"upperdir", "workdir"} {
+		dir := filepath.Join(layer, name)
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return err
+		}
+		options += "," + name + "=" + overlayPath(dir)
+	}
+	err := mount("overlay", b.root, "overlay", 0, options)
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, unix.EINVAL) { // without root, overlays keep their own attributes where the user may
+		err = mount("overlay", b.root, "overlay", 0, options+",userxattr")
+	}
+	return err
+}
+
+// overlayPath is a path among the options of an overlay.
+func overlayPath(path string) string {
+	return strings.NewReplacer(`\`, `\\`, ",", `\,`, ":", `\:`).Replace(path)
+}
+
+// layer makes what every host finds in a root that is not the machine's.
+func (b *rootBuilder) layer() error {
+	for _, dir := range append([]string{"/sys"}, remade...) {
+		if err := os.MkdirAll(b.root+b.resolve(dir), 0o755); err != nil {
+			return err
+		}
+	}
+	if err := b.gatherPoints(); err != nil {
+		return err
+	}
+	b.points[b.resolve("/etc/hostname")] = false
+	if err := b.makePoints(); err != nil {
+		return err
+	}
+	if err := bind("/sys", b.root+"/sys"); err != nil {
+		return err
+	}
+	return readOnly(b.root+"/sys", true)
+}
+
 // showMachine fills the new root with the machine's, and makes the points that the machine lacks.
 func (b *rootBuilder) showMachine() error {
+	if err := b.gatherPoints(); err != nil {
+		return err
+	}
+	if err := b.show("/"); err != nil {
+		return err
+	}
+	return b.makePoints()
+}
+
+// gatherPoints finds the places that must exist.
+func (b *rootBuilder) gatherPoints() error {
 	for _, p := range privateFolders {
-		b.points[resolve(p.target)] = true
+		b.points[b.resolve(p.target)] = true
 	}
 	for _, m := range b.plan.Mounts {
 		info, err := os.Stat(m.Source)
 		if err != nil {
 			return err
 		}
-		if target := resolve(m.Target); !b.isPrivate(target) {
+		if target := b.resolve(m.Target); !b.isPrivate(target) {
 			b.points[target] = info.IsDir()
 		}
 	}
-	b.points[resolve(hostExecutable)] = false
-	b.points[resolve("/etc/hosts")] = false
-	if target := resolve("/etc/resolv.conf"); !b.isPrivate(target) {
+	b.points[b.resolve(hostExecutable)] = false
+	b.points[b.resolve("/etc/hosts")] = false
+	if target := b.resolve("/etc/resolv.conf"); !b.isPrivate(target) {
 		b.points[target] = false
 	}
-	if err := b.show("/"); err != nil {
-		return err
-	}
+	return nil
+}
+
+func (b *rootBuilder) makePoints() error {
 	for point, folder := range b.points {
 		if err := b.makePoint(point, folder); err != nil {
 			return err
@@ -101,7 +163,7 @@ func (b *rootBuilder) showMachine() error {
 // isPrivate tells whether target lies in a place that is mounted later, and where points can still be made.
 func (b *rootBuilder) isPrivate(target string) bool {
 	for _, p := range privateFolders {
-		if within(target, resolve(p.target)) {
+		if within(target, b.resolve(p.target)) {
 			return true
 		}
 	}
@@ -235,15 +297,15 @@ func (b *rootBuilder) addPrivate() error {
 		return err
 	}
 	for _, p := range privateFolders {
-		if err := bind(filepath.Join(b.plan.Dir, p.folder), b.root+resolve(p.target)); err != nil {
+		if err := bind(filepath.Join(b.plan.Dir, p.folder), b.root+b.resolve(p.target)); err != nil {
 			return err
 		}
 	}
-	if err := bind(b.plan.Executable, b.root+resolve(hostExecutable)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := bind(b.plan.Executable, b.root+b.resolve(hostExecutable)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err // a server whose executable was deleted under it has none to show
 	}
 	for name, source := range b.plan.HomeFiles {
-		target := filepath.Join(b.root+resolve(hostHome), name)
+		target := filepath.Join(b.root+b.resolve(hostHome), name)
 		if err := os.MkdirAll(target, 0o755); err != nil {
 			return err
 		}
@@ -260,7 +322,7 @@ func (b *rootBuilder) addPrivate() error {
 // hide empties the folders that are none of a job's business.
 func (b *rootBuilder) hide() error {
 	for _, path := range b.plan.Hidden {
-		target := b.root + resolve(path)
+		target := b.root + b.resolve(path)
 		if info, err := os.Stat(target); err != nil || !info.IsDir() {
 			continue // it is not shown to begin with
 		}
@@ -291,7 +353,7 @@ func (b *rootBuilder) addMounts() error {
 		if err != nil {
 			return err
 		}
-		target := resolve(m.Target)
+		target := b.resolve(m.Target)
 		if err := b.makePoint(target, info.IsDir()); err != nil {
 			return fmt.Errorf("mount %s at %s: %w", m.Source, m.Target, err)
 		}
@@ -321,9 +383,16 @@ func (b *rootBuilder) enter() error {
 	return os.Chdir("/")
 }
 
-// resolve follows the machine's symbolic links as far as path exists, so that the mount lands in the new root and not where an
-// absolute link in it points.
-func resolve(path string) string {
+// resolve follows the symbolic links of what becomes the root as far as path exists, so that the mount lands in the new root and not where
+// an absolute link in it points.
+func (b *rootBuilder) resolve(path string) string {
+	if b.plan.Root != "" {
+		in, err := securejoin.SecureJoin(b.plan.Root, path)
+		if err != nil { // links that lead in circles
+			return filepath.Clean(path)
+		}
+		return "/" + strings.TrimPrefix(strings.TrimPrefix(in, filepath.Clean(b.plan.Root)), "/")
+	}
 	rest := ""
 	for prefix := filepath.Clean(path); ; prefix = filepath.Dir(prefix) {
 		if real, err := filepath.EvalSymlinks(prefix); err == nil {

@@ -90,7 +90,7 @@ func (b *rootBuilder) addEtc() error {
 		return err
 	}
 	for path, text := range files {
-		target := resolve(path)
+		target := b.resolve(path)
 		if within(target, "/run") { // where resolv.conf's link points on many machines
 			if err := os.MkdirAll(filepath.Dir(b.root+target), 0o755); err != nil {
 				return err

@@ -44,6 +44,9 @@ type Spec struct {
 	Path []string
 	// WorkDir is where Command starts. Defaults to /opt/ml/code where it exists, else /opt/ml.
 	WorkDir string
+	// Root is a folder whose content hosts have as their file system instead of the machine's, such as that of a container image. Each host may
+	// change its own view of it, which goes with the job. Only the namespace runner can; PATH and HOME are then Env's.
+	Root string
 	// Mounts show files and folders of the machine inside hosts.
 	Mounts []Mount
 	// VCPUs is how many processors a host shows, and at most gets. Defaults to the machine's.

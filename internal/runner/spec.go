@@ -65,6 +65,9 @@ func (s Spec) withDefaults() (Spec, error) {
 	if s.WorkDir != "" && !filepath.IsAbs(s.WorkDir) {
 		refuse("WorkDir", s.WorkDir, "be an absolute path")
 	}
+	if s.Root != "" && !filepath.IsAbs(s.Root) {
+		refuse("Root", s.Root, "be an absolute path")
+	}
 	for i, m := range s.Mounts {
 		field := fmt.Sprintf("Mounts[%d]", i)
 		if !filepath.IsAbs(m.Source) || !filepath.IsAbs(m.Target) || filepath.Clean(m.Target) == "/" {

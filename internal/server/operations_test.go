@@ -20,7 +20,8 @@ Describe shows them as they were given. Nothing else follows from them:
 - KMS key ids, of jobs, volumes, stores, endpoint configurations and S3 requests. Nothing is encrypted.
 - VpcConfig, NetworkConfig and EnableNetworkIsolation. With namespaces, the hosts of a job reach one another, the server, and the outside by way of
   the server; without, they have the machine's network.
-- VolumeSizeInGB, EnableManagedSpotTraining, MaxWaitTimeInSeconds, RetryStrategy, DebugHookConfig, ProfilerConfig, TensorBoardOutputConfig and their rules.
+- VolumeSizeInGB, EnableManagedSpotTraining, MaxWaitTimeInSeconds, RetryStrategy, DebugHookConfig, ProfilerConfig, RemoteDebugConfig, TensorBoardOutputConfig and their
+  rules.
 - The compression types of inputs: objects are given to the hosts as they are. FastFile is the same as File.
 - ServerlessConfig of a variant: one host serves it, and it always runs.
 - Role ARNs are not looked up: a role exists as soon as it is named, and policies are kept only.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/mobula-ml/mobula/internal/awsapi"
 	"github.com/mobula-ml/mobula/internal/capacity"
+	"github.com/mobula-ml/mobula/internal/container"
 	"github.com/mobula-ml/mobula/internal/identity"
 	"github.com/mobula-ml/mobula/internal/object"
 	"github.com/mobula-ml/mobula/internal/platform/account"
@@ -55,6 +56,7 @@ func (s *Server) openRooms(ctx context.Context, later func(func())) (err error) 
 	if s.python, err = pyenv.Open(pyenv.Options{Dir: s.Cache, Table: filepath.Join(s.Data, "runtimes.toml"), World: s.World}); err != nil {
 		return err
 	}
+	containers := container.Open(filepath.Join(s.python.Dir(), "images"))
 	support, err := pysupport.Install(filepath.Join(s.Data, "pysupport"))
 	if err != nil {
 		return err
@@ -65,11 +67,11 @@ func (s *Server) openRooms(ctx context.Context, later func(func())) (err error) 
 	}
 	s.capacity = capacity.New(s.CPUs, s.MemoryMiB<<20)
 	r.experiments = experiments.New(experiments.Deps{DB: s.db, World: s.World, Log: s.Log})
-	r.jobs = jobs.New(jobs.Deps{DB: s.db, Series: r.experiments, Features: r.features, Engine: s.engine, Objects: objects, Keys: s.keys, Runner: s.runner, Python: s.python, Support: support, World: s.World, Log: s.Log,
-		Dir: filepath.Join(s.Data, "jobs"), LogDir: s.logDir(), Socket: s.socket, Library: library, Capacity: s.capacity})
+	r.jobs = jobs.New(jobs.Deps{DB: s.db, Series: r.experiments, Features: r.features, Engine: s.engine, Objects: objects, Keys: s.keys, Runner: s.runner, Python: s.python, Containers: containers, Support: support,
+		World: s.World, Log: s.Log, Dir: filepath.Join(s.Data, "jobs"), LogDir: s.logDir(), Socket: s.socket, Library: library, Capacity: s.capacity})
 	trials := tuning.New(tuning.Deps{DB: s.db, Engine: s.engine, World: s.World, Log: s.Log, Jobs: r.jobs})
 	models := registry.New(registry.Deps{DB: s.db, Objects: objects, World: s.World})
-	s.openServing(objects, models, library, support)
+	s.openServing(objects, models, containers, library, support)
 	code := functions.New(functions.Deps{DB: s.db, Engine: s.engine, Objects: objects, Keys: s.keys, Runner: s.runner, Python: s.python, World: s.World, Log: s.Log,
 		Dir: filepath.Join(s.Data, "functions"), LogDir: s.logDir(), Socket: s.socket, Capacity: s.capacity})
 	waiting := &queues.Service{DB: s.db, World: s.World}
@@ -92,8 +94,9 @@ func (s *Server) openRooms(ctx context.Context, later func(func())) (err error) 
 }
 
 // openServing makes the rooms whose hosts answer predictions.
-func (s *Server) openServing(objects object.Store, models *registry.Service, library, support string) {
-	hosts := &serving.Hosts{Deps: serving.Deps{Objects: objects, Runner: s.runner, Keys: s.keys, Python: s.python, Log: s.Log, Socket: s.socket, Library: library, Support: support}}
+func (s *Server) openServing(objects object.Store, models *registry.Service, containers *container.Store, library, support string) {
+	hosts := &serving.Hosts{Deps: serving.Deps{Objects: objects, Runner: s.runner, Keys: s.keys, Python: s.python, Containers: containers, Log: s.Log,
+		Socket: s.socket, Library: library, Support: support}}
 	s.rooms.endpoints = endpoints.New(endpoints.Deps{DB: s.db, Engine: s.engine, Objects: objects, Keys: s.keys, Hosts: hosts, World: s.World, Log: s.Log, Registry: models,
 		Dir: filepath.Join(s.Data, "endpoints"), LogDir: s.logDir(), Capacity: s.capacity})
 	s.rooms.transform = transform.New(transform.Deps{DB: s.db, Engine: s.engine, Objects: objects, Keys: s.keys, Hosts: hosts, Models: s.rooms.endpoints, World: s.World,

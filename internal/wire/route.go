@@ -70,7 +70,7 @@ func formOf(service string, r *http.Request) form {
 	switch {
 	case service == "s3":
 		return formS3
-	case service == "sts" || service == "iam":
+	case service == "sts" || service == "iam" || strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded"): // EC2, SNS and others, too
 		return formQuery
 	case service == "lambda" || service == "sagemaker" && r.Header.Get("X-Amz-Target") == "":
 		return formREST

@@ -123,7 +123,7 @@ func (j *job) need() capacity.Need {
 
 // threads is how many processors a host uses at most, where its algorithm is told.
 func (j *job) threads() (n int, ok bool) {
-	if j.Training == nil || !xgboostImage.MatchString(awsapi.Val(j.Training.AlgorithmSpecification.TrainingImage)) || scripted(j.Training) {
+	if !j.xgboost() || scripted(j.Training) {
 		return 0, false
 	}
 	n, err := strconv.Atoi(j.Training.HyperParameters["nthread"])
@@ -174,6 +174,9 @@ func (p *pass) begin(ctx context.Context) (runner.Job, error) {
 	}
 	spec, err := p.stage(ctx, prog)
 	if err != nil {
+		return nil, err
+	}
+	if err := p.addContainer(ctx, spec, prog.container); err != nil {
 		return nil, err
 	}
 	key, err := p.svc.Keys.Issue(ctx, identity.IssueOptions{Account: p.job.Scope.Account, Region: p.job.Scope.Region, RoleARN: p.job.role(), JobARN: p.job.ARN, TTL: spec.MaxRuntime + time.Hour})

@@ -7,6 +7,7 @@ import (
 
 	"github.com/mobula-ml/mobula/internal/awsapi"
 	"github.com/mobula-ml/mobula/internal/builtin"
+	"github.com/mobula-ml/mobula/internal/container"
 	"github.com/mobula-ml/mobula/internal/pyenv"
 	"github.com/mobula-ml/mobula/internal/pysupport"
 	"github.com/mobula-ml/mobula/internal/scriptmode"
@@ -18,6 +19,8 @@ type image struct {
 	native  bool           // the entrypoint, on the machine's own file system
 	xgboost string         // tag of sagemaker-xgboost, or ""
 	runtime *pyenv.Runtime // the Python world, where there is one
+
+	container *container.Image // of docker or podman, where nothing else is known
 }
 
 // NativeImage is the image of jobs whose entrypoint is a program that needs nothing but the machine, such as a Go program.
@@ -34,14 +37,23 @@ func (s *Service) imageOf(uri string) (image, error) {
 	if m := xgboostImage.FindStringSubmatch(uri); m != nil {
 		i.xgboost = m[1]
 	}
+	name := uri
 	if s.Python != nil {
-		if r, ok := s.Python.Find(uri); ok {
+		if r, ok := s.Python.Find(uri); ok && r.Container == "" {
 			i.runtime = &r
+		} else if ok {
+			name = r.Container
 		}
 	}
-	if !i.native && !i.builtin() && i.runtime == nil {
-		return i, awsapi.Validation("Image '%s' cannot be run: no runtime is known for it. `mobula runtime list` shows the images that are served; runtimes.toml adds others.", uri)
+	if (i.native || i.builtin() || i.runtime != nil) && name == uri {
+		return i, nil
 	}
+	found, err := s.Containers.Find(name)
+	if err != nil {
+		return i, awsapi.Validation("Image '%s' cannot be run: no runtime is known for it, and as container image '%s': %v. `mobula runtime list` shows the images that are served; "+
+			"runtimes.toml adds others.", uri, name, err)
+	}
+	i.container = &found
 	return i, nil
 }
 
@@ -54,6 +66,8 @@ func (i image) builtin() bool {
 type program struct {
 	command []string
 	python  *pyenv.Runtime // the world that the command needs, or nil
+
+	container *container.Image // whose file system the hosts have, or nil
 }
 
 // trainingProgram is the program of a training job, with what feeds its pipes before it where it has any.
@@ -67,6 +81,9 @@ func (s *Service) trainingProgram(in *awsapi.CreateTrainingJobRequest) (program,
 	}
 	if len(pipes) == 0 || err != nil {
 		return prog, err
+	}
+	if prog.container != nil {
+		return program{}, awsapi.Validation("channel '%s': input mode Pipe is not served for container images; File and FastFile are.", pipes[0])
 	}
 	if slices.Contains(prog.command, pysupport.XGBoostModule) {
 		return program{}, awsapi.Validation("channel '%s': input mode Pipe is not served by this version of the XGBoost image without a script; File and FastFile are.", pipes[0])
@@ -87,20 +104,22 @@ func (s *Service) scriptOf(in *awsapi.CreateTrainingJobRequest) (program, error)
 	switch {
 	case err != nil:
 		return program{}, err
+	case i.container != nil:
+		return i.run(a.ContainerEntrypoint, a.ContainerArguments, []string{"train"})
 	case len(a.ContainerEntrypoint) > 0:
-		return program{append(append([]string{}, a.ContainerEntrypoint...), a.ContainerArguments...), i.runtime}, nil
+		return program{command: slices.Concat(a.ContainerEntrypoint, a.ContainerArguments), python: i.runtime}, nil
 	case i.native:
 		return program{}, awsapi.Validation("algorithmSpecification.containerEntrypoint must not be empty: image '%s' has no entrypoint of its own.", i.uri)
 	case scripted(in):
 		if i.runtime == nil {
 			return program{}, awsapi.Validation("hyperParameters 'sagemaker_program' cannot be run: no Python runtime is known for image '%s'.", i.uri)
 		}
-		return program{[]string{"mobula", scriptmode.Command, scriptmode.TrainCommand}, i.runtime}, nil
+		return program{command: []string{"mobula", scriptmode.Command, scriptmode.TrainCommand}, python: i.runtime}, nil
 	case i.builtin():
 		return program{command: []string{"mobula", builtin.Command, builtin.TrainCommand}}, nil
 	}
 	if i.xgboost != "" { // another version than the one that is built in
-		return program{[]string{"python3", "-m", pysupport.XGBoostModule, i.xgboost}, i.runtime}, nil
+		return program{command: []string{"python3", "-m", pysupport.XGBoostModule, i.xgboost}, python: i.runtime}, nil
 	}
 	return program{}, awsapi.Validation("hyperParameters must have 'sagemaker_program': image '%s' runs a script, and has no algorithm of its own here.", i.uri)
 }
@@ -112,13 +131,31 @@ func (s *Service) processingProgram(in *awsapi.CreateProcessingJobRequest) (prog
 	if err != nil {
 		return program{}, err
 	}
+	if i.container != nil {
+		return i.run(a.ContainerEntrypoint, a.ContainerArguments, i.container.Cmd)
+	}
 	if len(a.ContainerEntrypoint) == 0 {
 		return program{}, awsapi.Validation("appSpecification.containerEntrypoint must not be empty: image '%s' has no entrypoint of its own.", i.uri)
 	}
 	if !i.native && i.runtime == nil {
 		return program{}, awsapi.Validation("Image '%s' cannot be used for processing: it trains and serves.", i.uri)
 	}
-	return program{append(append([]string{}, a.ContainerEntrypoint...), a.ContainerArguments...), i.runtime}, nil
+	return program{command: slices.Concat(a.ContainerEntrypoint, a.ContainerArguments), python: i.runtime}, nil
+}
+
+// run is how a container image is started, as engines do it: arguments take the place of the usual ones, and an entrypoint that of both.
+func (i image) run(entrypoint, arguments, usual []string) (program, error) {
+	command := slices.Concat(entrypoint, arguments)
+	if len(entrypoint) == 0 {
+		if len(arguments) == 0 {
+			arguments = usual
+		}
+		command = slices.Concat(i.container.Entrypoint, arguments)
+	}
+	if len(command) == 0 {
+		return program{}, awsapi.Validation("containerEntrypoint must not be empty: image '%s' has no entrypoint of its own.", i.uri)
+	}
+	return program{command: command, container: i.container}, nil
 }
 
 // program is the program of the job.

@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -100,41 +101,54 @@ var (
 	roundPair = regexp.MustCompile(`(train|validation)-([A-Za-z0-9@_.-]+):(-?[0-9.eE+-]+|nan|inf)`)
 )
 
-// scrape reads the log of the first host for metrics and returns the last value of each.
+// scrape reads the logs of the hosts for metrics and returns the last value of each, of the first host that has it.
 func (p *pass) scrape() ([]awsapi.MetricData, error) {
 	if p.job.Training == nil {
 		return nil, nil
 	}
 	definitions := p.job.definitions()
-	image, err := p.svc.imageOf(awsapi.Val(p.job.Training.AlgorithmSpecification.TrainingImage))
-	if err != nil {
-		return nil, err
-	}
-	f, err := os.Open(p.svc.logPath(p.job, 1))
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	found := metrics{at: map[string]int{}, now: awsapi.Stamp(p.svc.World.Now())}
-	lines := bufio.NewReaderSize(f, 1<<16)
-	for {
-		line, err := lines.ReadSlice('\n')
-		found.read(string(line), definitions, image.xgboost != "")
-		if err == io.EOF {
-			return found.list, nil
-		}
-		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
+	var all []awsapi.MetricData
+	_, hosts := p.job.cluster()
+	for n := 1; n <= hosts; n++ {
+		found := metrics{at: map[string]int{}, now: awsapi.Stamp(p.svc.World.Now())}
+		if err := p.eachLine(n, func(line []byte, _, _ int64) { eachMetric(string(line), definitions, p.job.xgboost(), found.set) }); err != nil {
 			return nil, err
 		}
+		for _, m := range found.list {
+			if !slices.ContainsFunc(all, func(known awsapi.MetricData) bool { return *known.MetricName == *m.MetricName }) {
+				all = append(all, m)
+			}
+		}
 	}
+	return all, nil
 }
 
-type definition struct {
-	name string
-	re   *regexp.Regexp
+// eachLine gives the lines of a host's log, each with where it begins and how long the log is, in bytes.
+func (p *pass) eachLine(host int, give func(line []byte, offset, size int64)) error {
+	f, err := os.Open(p.svc.logPath(p.job, host))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	lines := bufio.NewReaderSize(f, 1<<16)
+	for offset := int64(0); ; {
+		line, err := lines.ReadSlice('\n')
+		give(line, offset, info.Size())
+		offset += int64(len(line))
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
+			return err
+		}
+	}
 }
 
 // metrics are the last values found, in the order in which they were found first.
@@ -144,16 +158,12 @@ type metrics struct {
 	now  *awsapi.Time
 }
 
-func (m *metrics) read(line string, definitions []definition, image bool) {
-	eachMetric(line, definitions, image, m.set)
-}
-
 // eachMetric gives the metrics of a line of a log: those of the definitions, and those that the image reports by itself.
 func eachMetric(line string, definitions []definition, image bool, give func(name, text string)) {
 	line = strings.TrimRight(line, "\r\n") // the service's patterns end a line by $
 	for _, d := range definitions {
-		if match := d.re.FindStringSubmatch(line); len(match) > 1 {
-			give(d.name, match[1])
+		if value, found := d.find(line); found {
+			give(d.name, value)
 		}
 	}
 	if !image || !roundLine.MatchString(line) {

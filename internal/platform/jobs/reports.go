@@ -6,30 +6,13 @@ import (
 	"errors"
 	"io"
 	"os"
-	"regexp"
 	"strconv"
-
-	"github.com/mobula-ml/mobula/internal/awsapi"
 )
-
-// definitions are the metrics that a training job's request defines.
-func (j *job) definitions() (all []definition) {
-	for _, d := range j.Training.AlgorithmSpecification.MetricDefinitions {
-		if re, err := regexp.Compile(awsapi.Val(d.Regex)); err == nil { // checked when the job was made
-			all = append(all, definition{*d.Name, re})
-		}
-	}
-	return all
-}
 
 // Reports reads the values that the log of a training job's first host gives to a metric, from a place in the log on, and returns the place to
 // go on from. A line that is still being written is left for the next time.
 func (s *Service) Reports(ctx context.Context, name, metric string, from int64) (values []float64, next int64, err error) {
 	j, err := s.read(ctx, trainingKind, &name)
-	if err != nil {
-		return nil, from, err
-	}
-	image, err := s.imageOf(awsapi.Val(j.Training.AlgorithmSpecification.TrainingImage))
 	if err != nil {
 		return nil, from, err
 	}
@@ -55,7 +38,7 @@ func (s *Service) Reports(ctx context.Context, name, metric string, from int64) 
 			return values, from, err
 		}
 		from += int64(len(line))
-		eachMetric(string(line), definitions, image.xgboost != "", func(name, text string) {
+		eachMetric(string(line), definitions, j.xgboost(), func(name, text string) {
 			if x, err := strconv.ParseFloat(text, 64); name == metric && err == nil {
 				values = append(values, x)
 			}

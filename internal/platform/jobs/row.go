@@ -52,6 +52,11 @@ const (
 	trainingKind   = "training-job"
 )
 
+// xgboost says whether a job's image is one of XGBoost's.
+func (j *job) xgboost() bool {
+	return j.Training != nil && xgboostImage.MatchString(awsapi.Val(j.Training.AlgorithmSpecification.TrainingImage))
+}
+
 func (j *job) kind() string {
 	if j.Processing != nil {
 		return processingKind

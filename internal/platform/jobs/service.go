@@ -10,6 +10,7 @@ import (
 
 	"github.com/mobula-ml/mobula/internal/awsapi"
 	"github.com/mobula-ml/mobula/internal/capacity"
+	"github.com/mobula-ml/mobula/internal/container"
 	"github.com/mobula-ml/mobula/internal/durable"
 	"github.com/mobula-ml/mobula/internal/identity"
 	"github.com/mobula-ml/mobula/internal/object"
@@ -21,17 +22,18 @@ import (
 
 // Deps is what the room needs from below.
 type Deps struct {
-	DB       *store.DB
-	Engine   *durable.Engine
-	Objects  object.Store
-	Keys     *identity.Keys
-	Runner   runner.Runner
-	Python   *pyenv.Manager // Python worlds of images. Without one only images that need none are served.
-	Series   Series         // Without one only the last value of a metric is kept.
-	Support  string         // folder of the Python modules that only managed images have (pysupport.Install)
-	Features Features       // of outputs that go to the feature store
-	World    world.World
-	Log      *slog.Logger
+	DB         *store.DB
+	Engine     *durable.Engine
+	Objects    object.Store
+	Keys       *identity.Keys
+	Runner     runner.Runner
+	Python     *pyenv.Manager   // Python worlds of images. Without one only images that need none are served.
+	Containers *container.Store // of docker or podman. Without one no container images are run.
+	Series     Series           // Without one only the last value of a metric is kept.
+	Support    string           // folder of the Python modules that only managed images have (pysupport.Install)
+	Features   Features         // of outputs that go to the feature store
+	World      world.World
+	Log        *slog.Logger
 
 	Dir     string // folders of running jobs
 	LogDir  string // logs, by group and stream

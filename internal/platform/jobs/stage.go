@@ -348,8 +348,9 @@ const libraryFolder = "/opt/mobula/xgboost"
 
 // addEnvironment adds what every job finds in its environment. The user's variables go before, but for what leads to the platform.
 func (p *pass) addEnvironment(spec *runner.Spec, key identity.Credentials) {
-	e := map[string]string{"SM_NUM_CPUS": strconv.Itoa(spec.VCPUs), "SM_NUM_GPUS": "0"}
-	if p.svc.Library != "" {
+	e := maps.Clone(spec.Env) // the container image's
+	e["SM_NUM_CPUS"], e["SM_NUM_GPUS"] = strconv.Itoa(spec.VCPUs), "0"
+	if p.svc.Library != "" && spec.Root == "" {
 		e[xgboost.PathVariable] = spec.Show(p.svc.Runner, xgboost.LibraryFolder(p.svc.Library), p.svc.Library, libraryFolder)
 	}
 	if t := p.job.Training; t != nil {

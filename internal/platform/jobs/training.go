@@ -2,7 +2,6 @@ package jobs
 
 import (
 	"context"
-	"regexp"
 
 	"github.com/mobula-ml/mobula/internal/awsapi"
 	"github.com/mobula-ml/mobula/internal/identity"
@@ -43,9 +42,8 @@ func (s *Service) checkTraining(in *awsapi.CreateTrainingJobRequest) error {
 		return awsapi.Validation("resourceConfig must have instanceType and instanceCount.")
 	}
 	for _, m := range a.MetricDefinitions {
-		re, err := regexp.Compile(awsapi.Val(m.Regex))
-		if err != nil || re.NumSubexp() < 1 {
-			return awsapi.Validation("metric definition '%s': Regex '%s' must be a regular expression with one group, which is the value.", awsapi.Val(m.Name), awsapi.Val(m.Regex))
+		if _, err := newDefinition(m); err != nil {
+			return err
 		}
 	}
 	seen := map[string]bool{}

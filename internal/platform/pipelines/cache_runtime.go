@@ -52,6 +52,6 @@ func (k *key) addRuntimes(table Runtimes, members map[string]any) {
 		}
 		seen[r.Name] = true
 		packages := slices.Sorted(slices.Values(r.Packages))
-		k.Parts = append(k.Parts, part{Name: "the Python runtime " + r.Name, Digest: digest(slices.Concat([]string{r.Python, r.AsOf}, packages)...)})
+		k.Parts = append(k.Parts, part{Name: "the Python runtime " + r.Name, Digest: digest(slices.Concat([]string{r.Python, r.AsOf, r.Container}, packages)...)})
 	}
 }

@@ -103,6 +103,13 @@ func TestCache(t *testing.T) {
 		if hit != (c.why == "") || w.created["A"]-before != map[bool]int{true: 0, false: 1}[hit] || !strings.Contains(why, c.why) {
 			t.Errorf("%s: %s, %s", c.name, got, why)
 		}
+		steps, err := s.ListPipelineExecutionSteps(w.e.Ctx, &awsapi.ListPipelineExecutionStepsRequest{PipelineExecutionArn: arn})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if said := awsapi.Val(steps.PipelineExecutionSteps[0].StepDescription); !strings.Contains(said, c.why) || hit != (said == "") {
+			t.Errorf("%s: the step's description is %q", c.name, said)
+		}
 	}
 	// A hit puts the output where it is now asked for.
 	step := define("y", "7")

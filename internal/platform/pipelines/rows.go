@@ -146,8 +146,18 @@ func (s *step) describe(d *definition.Definition) awsapi.PipelineExecutionStep {
 			out.StepDisplayName, out.StepDescription = optional(def.DisplayName), optional(def.Description)
 		}
 	}
+	if s.CacheMiss != "" { // the service has no member for it
+		text := "Not from the cache: " + s.CacheMiss
+		if own := awsapi.Val(out.StepDescription); own != "" {
+			text = own + " (" + text + ")"
+		}
+		out.StepDescription = new(cutText(text, maxDescription))
+	}
 	return out
 }
+
+// maxDescription is the longest description of a step on the wire, in characters.
+const maxDescription = 3072
 
 func (s *step) metadata() *awsapi.PipelineExecutionStepMetadata {
 	m := &awsapi.PipelineExecutionStepMetadata{}

@@ -44,6 +44,7 @@ func Run(t *testing.T, r runner.Runner, traits Traits) {
 		"outside":                       outside,
 		"environment":                   environment,
 		"isolation":                     isolation,
+		"root of its own":               ownRoot,
 		"remove":                        remove,
 		"long log":                      longLog,
 		"wrong spec":                    wrongSpec,

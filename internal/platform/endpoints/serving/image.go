@@ -1,11 +1,14 @@
 package serving
 
 import (
+	"cmp"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/mobula-ml/mobula/internal/awsapi"
 	"github.com/mobula-ml/mobula/internal/builtin"
+	"github.com/mobula-ml/mobula/internal/container"
 	"github.com/mobula-ml/mobula/internal/pyenv"
 	"github.com/mobula-ml/mobula/internal/pyhost"
 	"github.com/mobula-ml/mobula/internal/pysupport"
@@ -27,6 +30,8 @@ var families = []struct{ begin, name string }{{"sagemaker-xgboost:", "xgboost"},
 type program struct {
 	command []string
 	runtime *pyenv.Runtime // the Python world that the command needs, or nil
+
+	container *container.Image // whose file system the host has, or nil
 }
 
 // interpreter is where a host finds its Python.
@@ -39,13 +44,13 @@ func (h *Hosts) program(c Container) (program, error) {
 	if m := xgboostImage.FindStringSubmatch(image); m != nil && !script && (m[1] == builtinVersion || strings.HasPrefix(m[1], builtinVersion+"-")) {
 		return program{command: []string{"mobula", builtin.Command, builtin.ServeCommand}}, nil
 	}
-	if h.Python == nil {
-		return program{}, awsapi.Validation("Image '%s' cannot be served: this server has no Python worlds.", c.Image)
+	var r pyenv.Runtime
+	known := false
+	if h.Python != nil {
+		r, known = h.Python.Find(c.Image)
 	}
-	r, ok := h.Python.Find(c.Image)
-	if !ok {
-		return program{}, awsapi.Validation("Image '%s' cannot be served: no runtime is known for it. `mobula runtime list` shows the images that are served; "+
-			"runtimes.toml adds others.", c.Image)
+	if !known || r.Container != "" {
+		return h.containerProgram(c, cmp.Or(r.Container, c.Image))
 	}
 	family := "python"
 	for _, f := range families {
@@ -57,7 +62,17 @@ func (h *Hosts) program(c Container) (program, error) {
 		return program{}, awsapi.Validation("Image '%s' cannot be served: environment must have %s, the script of which it takes model_fn and the other functions.",
 			c.Image, programVariable)
 	}
-	return program{[]string{interpreter, "-m", pysupport.ServerModule, family}, &r}, nil
+	return program{command: []string{interpreter, "-m", pysupport.ServerModule, family}, runtime: &r}, nil
+}
+
+// containerProgram serves a container image as the service starts it.
+func (h *Hosts) containerProgram(c Container, name string) (program, error) {
+	found, err := h.Containers.Find(name)
+	if err != nil {
+		return program{}, awsapi.Validation("Image '%s' cannot be served: no runtime is known for it, and as container image '%s': %v. `mobula runtime list` shows the images "+
+			"that are served; runtimes.toml adds others.", c.Image, name, err)
+	}
+	return program{command: append(slices.Clone(found.Entrypoint), "serve"), container: &found}, nil
 }
 
 // Check says whether a model can be served at all, without a look at its data.

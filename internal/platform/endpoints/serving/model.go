@@ -5,6 +5,7 @@ import (
 	"maps"
 	"strings"
 
+	"github.com/mobula-ml/mobula/internal/container"
 	"github.com/mobula-ml/mobula/internal/identity"
 	"github.com/mobula-ml/mobula/internal/object"
 	"github.com/mobula-ml/mobula/internal/pyenv"
@@ -51,7 +52,10 @@ type Deps struct {
 	Runner  runner.Runner
 	Keys    *identity.Keys // issues the keys that hosts call with
 	Python  *pyenv.Manager // Python worlds of images. Without one only the built-in image is served.
-	Log     *slog.Logger
+
+	Containers *container.Store // of docker or podman. Without one no container images are served.
+
+	Log *slog.Logger
 
 	Socket  string // the server's unix socket, for the hosts
 	Library string // file of libxgboost

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/mobula-ml/mobula/internal/builtin"
+	"github.com/mobula-ml/mobula/internal/container"
 	"github.com/mobula-ml/mobula/internal/identity"
 	"github.com/mobula-ml/mobula/internal/pyenv"
 	"github.com/mobula-ml/mobula/internal/pyhost"
@@ -105,10 +106,17 @@ func (h *Hosts) start(ctx context.Context, p Place, n int, c Container, role str
 	spec.Env = map[string]string{}
 	maps.Copy(spec.Env, c.Environment)
 	maps.Copy(spec.Env, p.Env)
+	if prog.container != nil {
+		root, err := h.root(ctx, *prog.container)
+		if err != nil {
+			return nil, err
+		}
+		prog.container.Fill(&spec, root)
+	}
 	if h.Runner.Name() == runner.Namespace {
 		spec.Env[builtin.ServeSocketVariable] = ml + "/" + socketName
 	}
-	if h.Library != "" {
+	if h.Library != "" && spec.Root == "" {
 		spec.Env[xgboost.PathVariable] = spec.Show(h.Runner, xgboost.LibraryFolder(h.Library), h.Library, libraryFolder)
 	}
 	if h.Keys != nil {
@@ -126,6 +134,18 @@ func (h *Hosts) start(ctx context.Context, p Place, n int, c Container, role str
 		}
 	}
 	return h.Runner.Start(ctx, spec)
+}
+
+// root is where the file system of a container image lies.
+func (h *Hosts) root(ctx context.Context, i container.Image) (string, error) {
+	if h.Runner.Name() != runner.Namespace {
+		return "", &Failure{fmt.Sprintf("image %s: container images need namespaces, which this server does not use; `mobula doctor` says what to allow", i.Name)}
+	}
+	root, err := h.Containers.Root(ctx, i)
+	if err != nil && ctx.Err() == nil {
+		err = &Failure{err.Error()}
+	}
+	return root, err
 }
 
 // addPython shows the host its Python world, which is built if need be, and the modules that Mobula brings along.
