@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"mime"
 	"os"
@@ -26,6 +27,7 @@ type channel struct {
 	name        string
 	contentType string
 	files       []string
+	drained     string // what came through a pipe, which is removed when it has been read
 }
 
 // readChannel finds the files of /opt/ml/input/data/NAME and checks that it can be read. It returns nil where the job has no such
@@ -46,14 +48,14 @@ func (p *process) readChannel(name string) (*channel, error) {
 	}
 	folder := p.path("input", "data", name)
 	declared, ok := config[name]
+	if declared.TrainingInputMode == "Pipe" {
+		return p.drain(name, declared.ContentType)
+	}
 	if _, err := os.Stat(folder); errors.Is(err, fs.ErrNotExist) {
 		if ok {
 			return nil, fmt.Errorf("channel %q has no data: its folder is not there", name)
 		}
 		return nil, nil
-	}
-	if declared.TrainingInputMode == "Pipe" {
-		return nil, fmt.Errorf("channel %q: TrainingInputMode %q is not served; use File or FastFile", name, "Pipe")
 	}
 	c := &channel{name: name}
 	if c.contentType, err = contentType(declared.ContentType); err != nil {
@@ -64,6 +66,36 @@ func (p *process) readChannel(name string) (*channel, error) {
 	}
 	if len(c.files) == 0 {
 		return nil, fmt.Errorf("channel %q has no data: there is no file in it", name)
+	}
+	return c, nil
+}
+
+// drain reads the pipe of a channel's first epoch; the rounds of a training read its rows again and again.
+func (p *process) drain(name, declared string) (_ *channel, err error) {
+	c := &channel{name: name}
+	if c.contentType, err = contentType(declared); err != nil {
+		return nil, fmt.Errorf("channel %q: %w", name, err)
+	}
+	if c.contentType != csvType && c.contentType != protobufType {
+		return nil, fmt.Errorf("channel %q: TrainingInputMode Pipe is served for %s and %s, not for %s; use File or FastFile", name, csvType, protobufType, c.contentType)
+	}
+	pipe, err := os.Open(p.path("input", "data", name+"_0"))
+	if err != nil {
+		return nil, fmt.Errorf("channel %q: %w", name, err)
+	}
+	defer pipe.Close()
+	f, err := os.CreateTemp("", name+"-")
+	if err != nil {
+		return nil, err
+	}
+	c.drained, c.files = f.Name(), []string{f.Name()}
+	size, err := io.Copy(f, pipe)
+	if err = errors.Join(err, f.Close()); err == nil && size == 0 {
+		err = fmt.Errorf("channel %q has no data: nothing came through its pipe", name)
+	}
+	if err != nil {
+		os.Remove(c.drained)
+		return nil, err
 	}
 	return c, nil
 }
@@ -125,6 +157,9 @@ func dataFiles(folder string) ([]string, error) {
 func (c *channel) load(s settings, threads int, ref *xgboost.Matrix) (*xgboost.Matrix, error) {
 	var m *xgboost.Matrix
 	var err error
+	if c.drained != "" {
+		defer os.Remove(c.drained)
+	}
 	switch c.contentType {
 	case csvType:
 		m, err = c.loadCSV(s, threads, ref)

@@ -195,11 +195,11 @@ func TestTrainRefusals(t *testing.T) {
 func TestTrainRefusesWhatIsNotServed(t *testing.T) {
 	t.Parallel()
 	for want, path := range map[string][2]string{
-		`InstanceCount 2: the built-in XGBoost trains on one host`:                      {"input/config/resourceconfig.json", `{"hosts":["algo-1","algo-2"]}`},
-		`ContentType "image/jpeg" is not served by the built-in XGBoost; give text/csv`: {"input/config/inputdataconfig.json", `{"train":{"ContentType":"image/jpeg"}}`},
-		`TrainingInputMode "Pipe" is not served`:                                        {"input/config/inputdataconfig.json", `{"train":{"ContentType":"text/csv","TrainingInputMode":"Pipe"}}`},
-		`set the channel's ContentType to text/csv if this is CSV`:                      {"input/config/inputdataconfig.json", `{"train":{}}`},
-		`is not an object of hyper-parameters`:                                          {"input/config/hyperparameters.json", `[1]`},
+		`InstanceCount 2: the built-in XGBoost trains on one host`:                                               {"input/config/resourceconfig.json", `{"hosts":["algo-1","algo-2"]}`},
+		`ContentType "image/jpeg" is not served by the built-in XGBoost; give text/csv`:                          {"input/config/inputdataconfig.json", `{"train":{"ContentType":"image/jpeg"}}`},
+		`TrainingInputMode Pipe is served for text/csv and application/x-recordio-protobuf, not for text/libsvm`: {"input/config/inputdataconfig.json", `{"train":{"TrainingInputMode":"Pipe"}}`},
+		`set the channel's ContentType to text/csv if this is CSV`:                                               {"input/config/inputdataconfig.json", `{"train":{}}`},
+		`is not an object of hyper-parameters`:                                                                   {"input/config/hyperparameters.json", `[1]`},
 	} {
 		h := newHouse(t)
 		h.job(map[string]string{"num_round": "2"}, map[string]string{"train/a.csv": table(1, 20, 2)})

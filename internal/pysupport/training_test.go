@@ -85,6 +85,7 @@ func TestXGBoostAlgorithm(t *testing.T) {
 		"pickled":   {"1.2-2", good, "text/csv", csv.String(), "", "", "import pickle; b = pickle.load(open(m, 'rb'))"},
 		"since 1.3": {"1.3-1", good, "text/csv", csv.String(), "", "", "import xgboost; b = xgboost.Booster(); b.load_model(m)"},
 		"dense":     {"1.7-1", good, "application/x-recordio-protobuf", sdkFile(t, "dense"), "[4]#011train-rmse:", "", "import xgboost; b = xgboost.Booster(); b.load_model(m)"},
+		"pipe":      {"1.7-1", good, "text/csv", csv.String(), "[4]#011train-rmse:", "", "import xgboost; b = xgboost.Booster(); b.load_model(m)"},
 		"no labels": {"1.7-1", good, "application/x-recordio-protobuf", sdkFile(t, "int"), "", "has no labels", ""},
 		"no record": {"1.7-1", good, "application/x-recordio-protobuf", "1,2,3,4\n", "", "no RecordIO record at byte 0", ""},
 		"no rounds": {"1.7-1", `{}`, "text/csv", csv.String(), "", "num_round is required", ""},
@@ -96,8 +97,12 @@ func TestXGBoostAlgorithm(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			ml := t.TempDir()
-			for path, text := range map[string]string{"input/config/hyperparameters.json": c.parameters, "input/data/train/a.csv": c.data,
-				"input/config/inputdataconfig.json": `{"train":{"ContentType":"` + c.kind + `"}}`, "input/config/resourceconfig.json": `{"hosts":["algo-1"]}`} {
+			data, mode := "input/data/train/a.csv", "File"
+			if name == "pipe" {
+				data, mode = "input/data/train_0", "Pipe"
+			}
+			for path, text := range map[string]string{"input/config/hyperparameters.json": c.parameters, data: c.data,
+				"input/config/inputdataconfig.json": `{"train":{"ContentType":"` + c.kind + `","TrainingInputMode":"` + mode + `"}}`, "input/config/resourceconfig.json": `{"hosts":["algo-1"]}`} {
 				if err := os.MkdirAll(filepath.Dir(filepath.Join(ml, path)), 0o755); err != nil {
 					t.Fatal(err)
 				}

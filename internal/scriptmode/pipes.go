@@ -27,17 +27,15 @@ func runPipes(ctx context.Context, ml string, args []string, stdout, stderr io.W
 		fmt.Fprintf(stderr, "usage: %s %s CHANNEL… -- COMMAND…\n", Command, PipesCommand)
 		return 2
 	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	for _, channel := range args[:split] {
 		// The first pipe must be there when the command starts; the next one appears when an epoch begins.
 		if err := makePipe(ml, channel, 0); err != nil {
 			fmt.Fprintln(stderr, "ERROR:", err)
 			return 1
 		}
-		go func() {
-			if err := feed(ml, channel); err != nil {
-				fmt.Fprintf(stderr, "ERROR: pipe of channel %s: %v\n", channel, err)
-			}
-		}()
+		go feed(ml, channel, func(err error) { cancel(&feedError{channel, err}) })
 	}
 	command := args[split+1:]
 	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
@@ -45,7 +43,14 @@ func runPipes(ctx context.Context, ml string, args []string, stdout, stderr io.W
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	err := cmd.Run()
 	var exit *exec.ExitError
+	var feeding *feedError
 	switch {
+	case errors.As(context.Cause(ctx), &feeding):
+		fmt.Fprintln(stderr, "ERROR:", feeding)
+		if err := writeFailure(ml, "ClientError: "+feeding.Error()); err != nil {
+			fmt.Fprintln(stderr, "ERROR: the reason could not be written:", err)
+		}
+		return 1
 	case err == nil:
 		return 0
 	case errors.As(err, &exit):
@@ -57,6 +62,14 @@ func runPipes(ctx context.Context, ml string, args []string, stdout, stderr io.W
 	fmt.Fprintln(stderr, "ERROR:", err)
 	return 127
 }
+
+// A feedError is why not all of a channel's data came through its pipe.
+type feedError struct {
+	channel string
+	err     error
+}
+
+func (e *feedError) Error() string { return fmt.Sprintf("pipe of channel %s: %v", e.channel, e.err) }
 
 func pipePath(ml, channel string, epoch int) string {
 	return filepath.Join(ml, "input", "data", fmt.Sprintf("%s_%d", channel, epoch))
@@ -73,25 +86,31 @@ func makePipe(ml, channel string, epoch int) error {
 	return nil
 }
 
-// feed writes the channel's data into the pipe of each epoch as it is opened for reading.
-func feed(ml, channel string) error {
+// feed writes the channel's data into the pipe of each epoch as it is opened for reading. It fails before the reader can take what came so far for
+// all there is.
+func feed(ml, channel string, fail func(error)) {
 	f, err := readFeed(ml, channel)
+	for epoch := 0; err == nil; epoch++ {
+		if err = makePipe(ml, channel, epoch+1); err == nil {
+			err = f.feedEpoch(ml, channel, epoch, fail)
+		}
+	}
+	fail(err)
+}
+
+func (f *Feed) feedEpoch(ml, channel string, epoch int, fail func(error)) error {
+	w, err := os.OpenFile(pipePath(ml, channel, epoch), os.O_WRONLY, 0) // waits for the reader
 	if err != nil {
 		return err
 	}
-	for epoch := 0; ; epoch++ {
-		if err := makePipe(ml, channel, epoch+1); err != nil {
-			return err
-		}
-		w, err := os.OpenFile(pipePath(ml, channel, epoch), os.O_WRONLY, 0) // waits for the reader
-		if err != nil {
-			return err
-		}
-		to := bufio.NewWriterSize(w, 1<<16)
-		err = errors.Join(f.write(to, filepath.Join(ml, PipeFolder, channel), epoch), to.Flush())
-		w.Close()
-		if err != nil && !errors.Is(err, syscall.EPIPE) { // a reader may have seen enough
-			return err
-		}
+	defer w.Close()
+	to := bufio.NewWriterSize(w, 1<<16)
+	err = errors.Join(f.write(to, filepath.Join(ml, PipeFolder, channel), epoch), to.Flush())
+	if errors.Is(err, syscall.EPIPE) { // a reader may have seen enough
+		return nil
 	}
+	if err != nil {
+		fail(err)
+	}
+	return err
 }

@@ -85,9 +85,6 @@ func (s *Service) trainingProgram(in *awsapi.CreateTrainingJobRequest) (program,
 	if prog.container != nil {
 		return program{}, awsapi.Validation("channel '%s': input mode Pipe is not served for container images; File and FastFile are.", pipes[0])
 	}
-	if slices.Contains(prog.command, builtin.TrainCommand) || slices.Contains(prog.command, pysupport.XGBoostModule) {
-		return program{}, awsapi.Validation("channel '%s': input mode Pipe is not served by the XGBoost image without a script; File and FastFile are.", pipes[0])
-	}
 	prog.command = slices.Concat([]string{"mobula", scriptmode.Command, scriptmode.PipesCommand}, pipes, []string{"--"}, prog.command)
 	return prog, nil
 }

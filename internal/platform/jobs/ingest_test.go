@@ -2,6 +2,8 @@ package jobs_test
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -12,6 +14,7 @@ import (
 
 	"github.com/mobula-ml/mobula/internal/awsapi"
 	"github.com/mobula-ml/mobula/internal/platform/featurestore"
+	"github.com/mobula-ml/mobula/internal/platform/jobs"
 	"github.com/mobula-ml/mobula/internal/platform/platformtest"
 	"github.com/mobula-ml/mobula/internal/runner"
 )
@@ -124,5 +127,48 @@ func TestAppManagedOutputs(t *testing.T) {
 		if _, err := s.CreateProcessingJob(e.Ctx, in); err == nil || !strings.Contains(err.Error(), want) {
 			t.Error(fmt.Sprint(err), want)
 		}
+	}
+}
+
+// A flaky feature store fails at its second batch, once.
+type flaky struct {
+	jobs.Features
+	calls int
+	put   map[string]int // by identifier
+}
+
+func (f *flaky) BatchWriteRecord(_ context.Context, in *awsapi.BatchWriteRecordRequest) (*awsapi.BatchWriteRecordResponse, error) {
+	if f.calls++; f.calls == 2 {
+		return nil, errors.New("the disk is away")
+	}
+	out := &awsapi.BatchWriteRecordResponse{}
+	for i, e := range in.Entries {
+		id := *e.Record[0].ValueAsString
+		if f.put[id]++; id == "7" {
+			out.Errors = append(out.Errors, awsapi.BatchWriteRecordError{Entry: &in.Entries[i], ErrorMessage: new("no sevens")})
+		}
+	}
+	return out, nil
+}
+
+// What was put is not put again when the job's end is taken up once more, and what was refused before counts.
+func TestFeatureStoreOutputGoesOn(t *testing.T) {
+	t.Parallel()
+	e := platformtest.New(t)
+	s := newRoom(t, e, runner.Auto, 16)
+	store := &flaky{put: map[string]int{}}
+	s.Features = store
+	start(t, e, s, withFeatures(shell("goes-on", "cd /opt/ml/processing/rows; (echo id; seq 1 2500) > a.csv; (echo id; seq 3001 3010) > b.csv", 1), "g"))
+	d := ended(t, e, s, "goes-on")
+	if got := awsapi.Val(d.FailureReason); !strings.Contains(got, "1 of 2510 rows were not put into feature group g: a.csv row 7: no sevens") {
+		t.Error(got)
+	}
+	for id, n := range store.put {
+		if n != 1 {
+			t.Errorf("row %s was put %d times", id, n)
+		}
+	}
+	if len(store.put) != 2510 || store.calls != 5 {
+		t.Errorf("%d rows in %d calls", len(store.put), store.calls)
 	}
 }

@@ -248,12 +248,17 @@ func TestBuiltinTraining(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	piped := training("piped")
+	piped.AlgorithmSpecification.TrainingInputMode = new("Pipe")
+	if _, err := s.CreateTrainingJob(e.Ctx, piped); err != nil {
+		t.Fatal(err)
+	}
 	wrong := training("wrong")
 	wrong.HyperParameters["max_depth"] = "deep"
 	if _, err := s.CreateTrainingJob(e.Ctx, wrong); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"one", "two"} {
+	for _, name := range []string{"one", "two", "piped"} {
 		d := trained(t, e, s, name)
 		if *d.TrainingJobStatus != "Completed" {
 			t.Fatalf("%s: %s, %s", name, *d.TrainingJobStatus, awsapi.Val(d.FailureReason))
@@ -278,8 +283,9 @@ func TestBuiltinTraining(t *testing.T) {
 	}
 	one, _ := e.Objects.Digest(e.Ctx, platformtest.Bucket, "models/one/output/model.tar.gz")
 	two, _ := e.Objects.Digest(e.Ctx, platformtest.Bucket, "models/two/output/model.tar.gz")
-	if one != two || one == "" {
-		t.Errorf("equal models have the digests %s and %s", one, two)
+	three, _ := e.Objects.Digest(e.Ctx, platformtest.Bucket, "models/piped/output/model.tar.gz")
+	if one != two || one != three || one == "" {
+		t.Errorf("equal models have the digests %s, %s and %s", one, two, three)
 	}
 	zip, err := gzip.NewReader(strings.NewReader(read(t, e, "models/one/output/model.tar.gz")))
 	if err != nil {

@@ -190,9 +190,9 @@ func TestPipesAndManifests(t *testing.T) {
 	if d := run("wrong", "true", channel("listed", "wrong.json", "ManifestFile", "")); *d.TrainingJobStatus != "Failed" || !strings.Contains(awsapi.Val(d.FailureReason), "none.csv' does not exist") {
 		t.Errorf("%s: %s", *d.TrainingJobStatus, awsapi.Val(d.FailureReason))
 	}
-	in := training("pipe")
-	in.InputDataConfig[0].InputMode = new("Pipe")
-	if _, err := s.CreateTrainingJob(e.Ctx, in); err == nil || !strings.Contains(err.Error(), "Pipe is not served by the XGBoost image") {
-		t.Errorf("the built-in trainer by a pipe: %v", err)
+	broken := channel("train", "data/", "S3Prefix", "Pipe")
+	broken.CompressionType = new("Gzip")
+	if d := run("broken", "cat /opt/ml/input/data/train_0", broken); *d.TrainingJobStatus != "Failed" || !strings.Contains(awsapi.Val(d.FailureReason), "pipe of channel train: a.csv is no gzip") {
+		t.Errorf("%s: %s", *d.TrainingJobStatus, awsapi.Val(d.FailureReason))
 	}
 }

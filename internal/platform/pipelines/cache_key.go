@@ -239,6 +239,15 @@ func (s *Service) byContent(ctx context.Context, value any) (any, error) {
 				return nil, err
 			}
 		}
+		if uri, ok := manifestOf(x); ok {
+			sum, err := s.listed(ctx, uri, x)
+			if err != nil {
+				return nil, err
+			}
+			if sum != "" {
+				out["S3Uri"] = sum
+			}
+		}
 		return out, nil
 	}
 	return value, nil

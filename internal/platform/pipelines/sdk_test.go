@@ -14,6 +14,7 @@ import (
 
 	"github.com/mobula-ml/mobula/internal/awsapi"
 	"github.com/mobula-ml/mobula/internal/durable"
+	"github.com/mobula-ml/mobula/internal/object"
 	"github.com/mobula-ml/mobula/internal/platform/pipelines"
 	"github.com/mobula-ml/mobula/internal/platform/platformtest"
 	"github.com/mobula-ml/mobula/internal/platform/queues"
@@ -308,5 +309,44 @@ func TestCauses(t *testing.T) {
 		"PipelineExecutionStep.Succeeded tune, PipelineExecutionStep.Executing tune, PipelineExecution.Executing " + id
 	if got := strings.Join(trail, ", "); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+// TestCacheCountsWhatAManifestNames trains with an augmented manifest: an object that a line names counts as the manifest does.
+func TestCacheCountsWhatAManifestNames(t *testing.T) {
+	t.Parallel()
+	r, s, _ := newRecorder(t)
+	put := func(key, text string) {
+		t.Helper()
+		if _, err := r.e.Objects.Put(r.e.Ctx, platformtest.Bucket, key, strings.NewReader(text), object.PutOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	uri := "s3://" + platformtest.Bucket
+	put("list", `{"source-ref": "`+uri+`/a", "other-ref": "`+uri+`/b", "label": 1}`)
+	put("a", "1")
+	put("b", "1")
+	definition := `{"Version": "2020-12-01", "Steps": [{"Name": "T", "Type": "Training", "CacheConfig": {"Enabled": true, "ExpireAfter": "PT12H"}, "Arguments": {
+		"AlgorithmSpecification": {"TrainingImage": "i:1", "TrainingInputMode": "Pipe"}, "OutputDataConfig": {"S3OutputPath": "` + uri + `/out"}, "RoleArn": "arn:aws:iam::123456789012:role/r",
+		"ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1}, "StoppingCondition": {"MaxRuntimeInSeconds": 60},
+		"InputDataConfig": [{"ChannelName": "train", "DataSource": {"S3DataSource": {"S3DataType": "AugmentedManifestFile", "S3Uri": "` + uri + `/list", "AttributeNames": ["source-ref", "label"]}}}]}}]}`
+	arn := r.start(t, s, "p", definition)
+	for _, c := range []struct {
+		change func()
+		want   string
+	}{{func() {}, "Succeeded: T=Succeeded"}, {func() {}, "Succeeded: T=Succeeded(cached)"}, {func() { put("b", "2") }, "Succeeded: T=Succeeded(cached)"},
+		{func() { put("a", "2") }, "Succeeded: T=Succeeded"}, {func() { put("list", `{"source-ref": "`+uri+`/a", "label": 2}`) }, "Succeeded: T=Succeeded"}} {
+		c.change()
+		if arn == nil {
+			out, err := s.StartPipelineExecution(r.e.Ctx, &awsapi.StartPipelineExecutionRequest{PipelineName: new("p")})
+			if err != nil {
+				t.Fatal(err)
+			}
+			arn = out.PipelineExecutionArn
+		}
+		if got := outcome(t, r.world, s, arn); got != c.want {
+			t.Errorf("%s, want %s", got, c.want)
+		}
+		arn = nil
 	}
 }

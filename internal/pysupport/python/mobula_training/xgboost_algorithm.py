@@ -6,7 +6,9 @@ import json
 import os
 import pickle
 import re
+import shutil
 import sys
+import tempfile
 
 ML = os.environ.get("MOBULA_ML_DIR", "/opt/ml")
 MODEL = "xgboost-model"
@@ -43,12 +45,25 @@ def files_of(channel):
     return sorted(found)
 
 
+def drained(channel):
+    """The pipe of a channel's first epoch as a file: the rounds of a training read its rows again and again."""
+    path = os.path.join(tempfile.mkdtemp(), channel)
+    with open(os.path.join(ML, "input", "data", channel + "_0"), "rb") as pipe, open(path, "wb") as f:
+        shutil.copyfileobj(pipe, f)
+    return [path] if os.path.getsize(path) else []
+
+
 def matrix(channel, declared, weights):
     import numpy
     import xgboost
 
     kind = (declared.get("ContentType") or "text/libsvm").split(";")[0].strip().lower()
-    files = files_of(channel)
+    if declared.get("TrainingInputMode") != "Pipe":
+        files = files_of(channel)
+    elif kind in ("csv", "text/csv", "recordio-protobuf", "application/x-recordio-protobuf"):
+        files = drained(channel)
+    else:
+        raise Mistake("Channel %s: input mode Pipe is served for text/csv and application/x-recordio-protobuf, not for %s; use File" % (channel, kind))
     if not files:
         raise Mistake("Channel %s has no data" % channel)
     if kind in ("csv", "text/csv"):
