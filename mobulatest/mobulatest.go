@@ -73,7 +73,7 @@ func Start(t testing.TB, o Options) *Server {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s, err := server.Start(context.Background(), server.Config{Data: o.Data, Listen: o.Listen, Runner: o.Runner, Log: o.Log})
+	s, err := server.Start(context.Background(), server.Config{Data: o.Data, Listen: o.Listen, Runner: o.Runner, Log: o.Log, EndHosts: true})
 	if err != nil {
 		t.Fatalf("start a Mobula server: %v", err)
 	}

@@ -50,6 +50,7 @@ func demo(ctx context.Context, args []string) error {
 			defer os.RemoveAll(dir)
 		}
 	}
+	c.EndHosts = true                                     // with --keep, endpoints come back when a server is started on the folder
 	s, err := server.Start(context.WithoutCancel(ctx), c) // it outlives Ctrl-C for as long as the cleaning up takes
 	if err != nil {
 		return err

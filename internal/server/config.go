@@ -37,6 +37,8 @@ type Config struct {
 	Log *slog.Logger
 	// World gives time, identifiers and randomness. Defaults to the machine's.
 	World world.World
+	// EndHosts: the hosts of endpoints end with the server, and come back with the next one on the folder.
+	EndHosts bool
 }
 
 // DefaultListen is where a server is that was not told otherwise.

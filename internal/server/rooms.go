@@ -98,7 +98,7 @@ func (s *Server) openServing(objects object.Store, models *registry.Service, con
 	hosts := &serving.Hosts{Deps: serving.Deps{Objects: objects, Runner: s.runner, Keys: s.keys, Python: s.python, Containers: containers, Log: s.Log,
 		Socket: s.socket, Library: library, Support: support}}
 	s.rooms.endpoints = endpoints.New(endpoints.Deps{DB: s.db, Engine: s.engine, Objects: objects, Keys: s.keys, Hosts: hosts, World: s.World, Log: s.Log, Registry: models,
-		Dir: filepath.Join(s.Data, "endpoints"), LogDir: s.logDir(), Capacity: s.capacity})
+		Dir: filepath.Join(s.Data, "endpoints"), LogDir: s.logDir(), EndHosts: s.EndHosts, Capacity: s.capacity})
 	s.rooms.transform = transform.New(transform.Deps{DB: s.db, Engine: s.engine, Objects: objects, Keys: s.keys, Hosts: hosts, Models: s.rooms.endpoints, World: s.World,
 		Log: s.Log, Dir: filepath.Join(s.Data, "transform"), LogDir: s.logDir(), Capacity: s.capacity})
 }

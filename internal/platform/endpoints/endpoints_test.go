@@ -282,6 +282,21 @@ func TestEndpointLivesThroughDeathsAndRestarts(t *testing.T) {
 				t.Errorf("the workers were %v and are %v", after, again)
 			}
 
+			s.EndHosts = true // nor does it where the server is not to leave it
+			s.Stop()
+			e.Close()
+			if left := workers(t, dir); len(left) != 0 {
+				t.Errorf("workers %v are left", left)
+			}
+			e = platformtest.Open(t, dir)
+			defer e.Close()
+			s = newRoom(t, e, mode)
+			defer s.Stop()
+			platformtest.Eventually(t, "the endpoint answers again", func() bool {
+				_, err := ask(e, s, "e", "100")
+				return err == nil
+			})
+
 			if err := s.DeleteEndpoint(e.Ctx, &awsapi.DeleteEndpointInput{EndpointName: new("e")}); err != nil {
 				t.Fatal(err)
 			}

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"io/fs"
 	"log/slog"
 	"maps"
 	"os"
@@ -42,6 +43,9 @@ type Deps struct {
 
 	Dir    string // folders of hosts
 	LogDir string // logs, by group and stream
+
+	// EndHosts: the hosts end when the service stops, and are started again by the next. Otherwise they stay, so that a restart is no interruption.
+	EndHosts bool
 
 	Capacity *capacity.Machine // that the hosts share with the other rooms. Defaults to all of this machine.
 }
@@ -130,6 +134,22 @@ func (s *Service) Stop() {
 			m.host.Close()
 		}
 	}
+	if s.EndHosts {
+		s.endHosts()
+	}
+}
+
+// endHosts ends all hosts and removes their folders.
+func (s *Service) endHosts() {
+	folders, err := os.ReadDir(s.Dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		s.Log.Warn("end the hosts of endpoints", "error", err)
+	}
+	var wg sync.WaitGroup
+	for _, f := range folders {
+		wg.Go(func() { s.Hosts.Remove(context.Background(), filepath.Join(s.Dir, f.Name())) })
+	}
+	wg.Wait()
 }
 
 // model is the row of a model, with what its container came to.
