@@ -63,7 +63,7 @@ func execute(ctx context.Context, args []string) error {
 	defer remove()
 	environ := clientEnvironment(os.Environ(), data, bundle, a, key)
 	if own.wanted() {
-		clean, err := own.enter(ctx, c, f.Args(), environ)
+		clean, err := own.enter(ctx, a.Cache, f.Args(), environ)
 		if err != nil {
 			return err
 		}

@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/mobula-ml/mobula/internal/pyenv"
-	"github.com/mobula-ml/mobula/internal/server"
 )
 
 // clientPython is the Python world that a command of `exec` gets.
@@ -28,8 +27,8 @@ func (p *clientPython) wanted() bool { return *p != clientPython{} }
 // jupyter is what a world needs for a notebook, which its own kernel is to run.
 var jupyter = []string{"jupyterlab", "notebook", "nbconvert", "ipykernel"}
 
-// enter makes the world and leads the environment to it. clean takes the link away again.
-func (p *clientPython) enter(ctx context.Context, c server.Config, command []string, environ map[string]string) (clean func(), err error) {
+// enter makes the world, in the folder of the server's, and leads the environment to it. clean takes the link away again.
+func (p *clientPython) enter(ctx context.Context, cache string, command []string, environ map[string]string) (clean func(), err error) {
 	r := pyenv.Runtime{Name: "exec", Python: p.version, AsOf: p.asOf, Packages: []string{"setuptools<81", "wheel"}}
 	if p.asOf != "" && p.asOf < "2024-03" { // what was made before then may still look for pkg_resources as it was
 		r.Packages[0] = "setuptools<69"
@@ -45,7 +44,7 @@ func (p *clientPython) enter(ctx context.Context, c server.Config, command []str
 		}
 		r.Python = strings.TrimSpace(string(out))
 	}
-	m, err := pyenv.Open(pyenv.Options{Dir: c.Cache})
+	m, err := pyenv.Open(pyenv.Options{Dir: cache}) // the server's, which answers pip in the world
 	if err != nil {
 		return nil, err
 	}

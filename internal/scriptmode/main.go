@@ -105,6 +105,11 @@ func train(ctx context.Context, ml string, stdout, stderr io.Writer) error {
 	if err := installRequirements(ctx, code, environment, stdout, stderr); err != nil {
 		return &toolkitError{kind: "InstallRequirementsError", err: err}
 	}
+	if isPackage(code) {
+		if err := runLogged(ctx, code, environment, stdout, stderr, "python3", "-m", "pip", "install", "."); err != nil {
+			return &toolkitError{kind: "InstallModuleError", err: err}
+		}
+	}
 	return j.run(ctx, code, environment, stdout, stderr)
 }
 
@@ -161,12 +166,11 @@ func installRequirements(ctx context.Context, code string, environment []string,
 }
 
 func (j *job) run(ctx context.Context, code string, environment []string, stdout, stderr io.Writer) error {
-	command := j.command()
-	if strings.HasPrefix(command[0], "./") {
+	command := j.command(code)
+	if command[0] == "/bin/sh" {
 		if err := os.Chmod(filepath.Join(code, j.program), 0o755); err != nil {
 			return err
 		}
-		command[0] = filepath.Join(code, j.program)
 	}
 	return runLogged(ctx, code, environment, stdout, stderr, command...)
 }

@@ -202,13 +202,14 @@ type Address struct {
 	URL    string
 	Proxy  string // for requests to AWS's own host names, and everything else
 	Region string
+	Cache  string // the server's cache folder, whose Python worlds it adds to
 	PID    int
 }
 
 const addressFile = "address.json"
 
 func (s *Server) writeAddress(listen *net.TCPAddr) error {
-	b, err := json.Marshal(Address{s.URL, proxyURL(listen), s.Region, os.Getpid()})
+	b, err := json.Marshal(Address{s.URL, proxyURL(listen), s.Region, filepath.Dir(s.python.Dir()), os.Getpid()})
 	if err != nil {
 		return err
 	}
