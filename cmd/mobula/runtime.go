@@ -222,22 +222,47 @@ func runtimePrune(_ context.Context, args []string) error {
 	return err
 }
 
-// progress shows what is being done: one line that changes on a terminal, all lines elsewhere.
+// progress shows what is being done: a bar with the last line on a terminal, all lines elsewhere.
 type progress struct {
 	terminal bool
 	began    time.Time
+	done     float64 // of 1
+	loading  int     // large packages that are being fetched or built
 }
 
 func newProgress() *progress {
-	return &progress{term.IsTerminal(int(os.Stderr.Fd())), time.Now()}
+	return &progress{terminal: term.IsTerminal(int(os.Stderr.Fd())), began: time.Now()}
 }
 
+// phases are how far a world is when uv says a word.
+var phases = []struct {
+	word string
+	done float64
+}{{"Creating virtual", 0.02}, {"Resolved ", 0.2}, {"Prepared ", 0.8}, {"Installed ", 0.9}, {"Bytecode compiled", 1}}
+
 func (p *progress) line(text string) {
-	if p.terminal {
-		fmt.Fprintf(os.Stderr, "\r\x1b[K%4.0f s  %s", time.Since(p.began).Seconds(), clip(text, 100))
+	if !p.terminal {
+		fmt.Fprintln(os.Stderr, text)
 		return
 	}
-	fmt.Fprintln(os.Stderr, text)
+	word := strings.TrimSpace(text)
+	for _, phase := range phases {
+		if strings.HasPrefix(word, phase.word) {
+			p.done = max(p.done, phase.done)
+		}
+	}
+	switch {
+	case strings.HasPrefix(word, "Downloading "), strings.HasPrefix(word, "Building "):
+		p.loading++
+	case strings.HasPrefix(word, "Downloaded "), strings.HasPrefix(word, "Built "):
+		if p.loading > 0 && p.done < 0.8 { // a part of what is between resolved and prepared
+			p.done += (0.8 - p.done) / float64(p.loading+1)
+			p.loading--
+		}
+	}
+	const width = 24
+	full := int(p.done*width + 0.5)
+	fmt.Fprintf(os.Stderr, "\r\x1b[K%4.0f s [%s%s] %s", time.Since(p.began).Seconds(), strings.Repeat("#", full), strings.Repeat("-", width-full), clip(word, 80))
 }
 
 func (p *progress) end() {

@@ -211,7 +211,7 @@ func export(ctx context.Context, i Image, to string) error {
 	return nil
 }
 
-// Prune removes the file systems that were not used for so long, and returns the ids of their images.
+// Prune removes the file systems that were not used for so long, and that no host has, and returns the ids of their images.
 func (s *Store) Prune(unused time.Duration) (gone []string, err error) {
 	entries, err := os.ReadDir(s.dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -222,7 +222,7 @@ func (s *Store) Prune(unused time.Duration) (gone []string, err error) {
 	}
 	for _, e := range entries {
 		info, err := e.Info()
-		if err != nil || !e.IsDir() || time.Since(info.ModTime()) < unused {
+		if err != nil || !e.IsDir() || time.Since(info.ModTime()) < unused || filelock.InUse(filepath.Join(s.dir, e.Name())) {
 			continue
 		}
 		if err := removeTree(filepath.Join(s.dir, e.Name())); err != nil {

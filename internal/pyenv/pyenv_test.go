@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -225,6 +226,24 @@ func TestWorldsAreMadeOnceAndWhole(t *testing.T) {
 	}
 	if gone, err := m.Prune(time.Hour); err != nil || len(gone) != 0 {
 		t.Errorf("pruned what was used: %v, %v", gone, err)
+	}
+	if runtime.GOOS == "linux" {
+		link := filepath.Join(t.TempDir(), "python")
+		if err := pyenv.Point(link, worlds[0]); err != nil {
+			t.Fatal(err)
+		}
+		user := exec.Command("sleep", "60")
+		user.Env = append(os.Environ(), pyenv.LinkVariable+"="+link)
+		if err := user.Start(); err != nil {
+			t.Fatal(err)
+		}
+		if gone, err := m.Prune(0); err != nil || len(gone) != 0 {
+			t.Errorf("pruned what a process has: %v, %v", gone, err)
+		}
+		if err := user.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		_ = user.Wait() // killed
 	}
 	if gone, err := m.Prune(0); err != nil || len(gone) != 1 {
 		t.Errorf("pruned %v: %v", gone, err)
