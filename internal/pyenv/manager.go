@@ -210,7 +210,7 @@ func (m *Manager) make(ctx context.Context, e *Env, progress func(string), fill 
 	if err := fill(uv, tmp); err != nil {
 		var tool *ToolError
 		if errors.As(err, &tool) {
-			tool.Wanted = e.Asked
+			tool.Wanted, tool.Lacking = e.Asked, m.lacking(ctx, uv, tmp, e)
 		}
 		return nil, err
 	}
@@ -301,6 +301,26 @@ func (m *Manager) install(ctx context.Context, progress func(string), uv, dir, a
 		head = append(head, "--compile-bytecode", "--link-mode", "hardlink", "--exclude-newer", asOf)
 	}
 	return m.uv(ctx, progress, uv, append(head, args...)...)
+}
+
+// lackingPatience is for how long it is asked what could be had without a network.
+const lackingPatience = 20 * time.Second
+
+// lacking are the packages among those that were asked for that cannot be had from what lies on this machine, alone with what they need.
+func (m *Manager) lacking(ctx context.Context, uv, dir string, e *Env) (names []string) {
+	ctx, cancel := context.WithTimeout(ctx, lackingPatience)
+	defer cancel()
+	for _, name := range e.Asked {
+		err := m.uv(ctx, func(string) {}, uv, "pip", "install", "--dry-run", "--offline", "--python", filepath.Join(dir, "bin", "python3"), "--exclude-newer", e.AsOf, "--", name)
+		var tool *ToolError
+		if errors.As(err, &tool) {
+			names = append(names, name)
+		}
+		if ctx.Err() != nil {
+			return nil // it is not known of all
+		}
+	}
+	return names
 }
 
 func (m *Manager) uv(ctx context.Context, progress func(string), uv string, args ...string) error {

@@ -1,6 +1,7 @@
 package pyenv_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -280,6 +281,19 @@ func TestWithoutANetwork(t *testing.T) {
 	r.Packages = []string{"six", "iniconfig"}
 	if _, err := m.Build(t.Context(), r, func(string) {}); err == nil || !strings.Contains(err.Error(), "six iniconfig") {
 		t.Errorf("a world that is not there: %v", err)
+	}
+	// With the real uv, whose own cache has what the first world needed.
+	uv, err := exec.LookPath(cmp.Or(os.Getenv("MOBULA_UV"), "uv"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	offline := filepath.Join(t.TempDir(), "uv")
+	if err := os.WriteFile(offline, []byte("#!/bin/sh\nexec '"+uv+"' --offline \"$@\"\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	r.Packages, r.AsOf = []string{"six", "no-such-package-of-mobula"}, "2021-01-31"
+	if _, err := at(day, offline).Build(t.Context(), r, func(string) {}); err == nil || !strings.HasSuffix(err.Error(), "\nNot on this machine: no-such-package-of-mobula") {
+		t.Errorf("a world of which something lacks: %v", err)
 	}
 }
 

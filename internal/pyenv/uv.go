@@ -163,11 +163,16 @@ func run(ctx context.Context, cmd *exec.Cmd, progress func(string)) error {
 type ToolError struct {
 	Command, Output string
 	Wanted          []string // the packages that were asked for
+	Lacking         []string // those of them that could not be had without a network, where that is known
 	Err             error
 }
 
 func (e *ToolError) Error() string {
-	return fmt.Sprintf("%s: %v:\n%s\nWanted were: %s", e.Command, e.Err, e.Output, strings.Join(e.Wanted, " "))
+	text := fmt.Sprintf("%s: %v:\n%s\nWanted were: %s", e.Command, e.Err, e.Output, strings.Join(e.Wanted, " "))
+	if len(e.Lacking) > 0 {
+		text += "\nNot on this machine: " + strings.Join(e.Lacking, " ")
+	}
+	return text
 }
 
 func (e *ToolError) Unwrap() error { return e.Err }
