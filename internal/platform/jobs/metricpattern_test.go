@@ -15,7 +15,7 @@ func TestMetricsOfHosts(t *testing.T) {
 	s := newRoom(t, e, runner.Auto, 4)
 	put(t, e, "train/0.csv", "1,2\n")
 	put(t, e, "validation/0.csv", "1,2\n")
-	in := training("metrics")
+	in := training("Metrics-Of-Hosts")
 	in.ResourceConfig.InstanceCount = new(int32(2))
 	in.HyperParameters = nil
 	define := func(name, pattern string) awsapi.MetricDefinition {
@@ -28,7 +28,7 @@ func TestMetricsOfHosts(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := map[string]float32{}
-	for _, m := range trained(t, e, s, "metrics").FinalMetricDataList {
+	for _, m := range trained(t, e, s, "metrics-of-hosts").FinalMetricDataList { // the name as the ARN has it
 		got[*m.MetricName] = *m.Value
 	}
 	if len(got) != 2 || got["both"] != 11 || got["rmse"] != 7.5 {

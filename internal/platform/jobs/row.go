@@ -134,9 +134,12 @@ func (j *job) outputURI(file string) string {
 	return strings.TrimSuffix(awsapi.Val(j.Training.OutputDataConfig.S3OutputPath), "/") + "/" + j.Name + "/output/" + file
 }
 
-// find reads a job by name.
+// find reads a job by name, or by the name as the ARN has it, in small letters: clients take names out of ARNs.
 func find(tx *store.Tx, kind string, scope store.Scope, name *string) (*job, error) {
 	j, err := rowsOf(kind).Get(tx, scope, awsapi.Val(name))
+	if errors.Is(err, store.ErrNotFound) {
+		j, err = rowsOf(kind).GetARN(tx, scope.ARN(kind+"/"+strings.ToLower(awsapi.Val(name))))
+	}
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, awsapi.Validation("Could not find requested job with name: %s", awsapi.Val(name))
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/mobula-ml/mobula/internal/awsapi"
@@ -111,6 +112,9 @@ func over(status string) bool {
 
 func find(tx *store.Tx, scope store.Scope, name *string) (*job, error) {
 	j, err := jobRows.Get(tx, scope, awsapi.Val(name))
+	if errors.Is(err, store.ErrNotFound) { // clients take names out of ARNs, which have small letters
+		j, err = jobRows.GetARN(tx, scope.ARN("hyper-parameter-tuning-job/"+strings.ToLower(awsapi.Val(name))))
+	}
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, awsapi.NotFound("Amazon SageMaker can't find a tuning job with name %s in %s.", awsapi.Val(name), scope.Region)
 	}
