@@ -28,7 +28,7 @@ type Client struct {
 	Credentials Credentials
 	// HTTP sends the requests. Defaults to http.DefaultClient.
 	HTTP *http.Client
-	// Attempts is how often a request is sent at most. Defaults to 4.
+	// Attempts is how often a request is sent at most. Defaults to 8.
 	Attempts int
 	// Pause is the wait before the second attempt; it doubles from then on. Defaults to 100 ms.
 	Pause time.Duration

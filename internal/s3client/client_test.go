@@ -179,7 +179,7 @@ func TestFiles(t *testing.T) {
 	c := serve(t, func(h http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.Method == http.MethodGet && cuts.Add(-1) >= 0 {
-				w = &cutWriter{ResponseWriter: w, left: 100_000}
+				w = &cutWriter{ResponseWriter: w, left: 50_000}
 			}
 			h.ServeHTTP(w, r)
 		})
@@ -257,7 +257,7 @@ func TestTriesAgain(t *testing.T) {
 			t.Fatalf("got %q", got)
 		}
 	}
-	for s, want := range map[int]int32{503: 4, 403: 1, 501: 1, 507: 1} {
+	for s, want := range map[int]int32{503: 8, 403: 1, 501: 1, 507: 1} {
 		status = s
 		fail.Store(100)
 		sent.Store(0)

@@ -20,7 +20,7 @@ import (
 
 const (
 	defaultRegion   = "us-east-1"
-	defaultAttempts = 4
+	defaultAttempts = 8 // eleven seconds of pauses: a server that restarts, and restarts again, is back by then
 	defaultPause    = 100 * time.Millisecond
 	longestPause    = 5 * time.Second
 	unsignedPayload = "UNSIGNED-PAYLOAD"

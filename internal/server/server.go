@@ -90,11 +90,7 @@ func Start(ctx context.Context, c Config) (s *Server, err error) {
 	if err := s.openStores(ctx, later); err != nil {
 		return nil, err
 	}
-	unix, err := s.listenUnix()
-	if err != nil {
-		return nil, err
-	}
-	later(func() { unix.Close() })
+	s.nameSocket()
 	s.runner, s.Choice, err = runner.Choose(ctx, c.Runner, runner.Options{Executable: c.Executable, PlatformAddr: tcp.Addr().String(), Hidden: []string{c.Data},
 		Outside: runner.Outside{CABundle: gateway.BundlePath(GatewayDir(c.Data)), CAVariables: gateway.BundleVariables, CAFiles: gateway.SystemBundles,
 			Proxy: proxyURL(tcp.Addr().(*net.TCPAddr))}})
@@ -113,6 +109,12 @@ func Start(ctx context.Context, c Config) (s *Server, err error) {
 	if err := s.startRooms(ctx, later); err != nil {
 		return nil, err
 	}
+	// Only now: what connects to the socket before it is served would be lost with a server that dies while it starts, and can wait for the next.
+	unix, err := s.listenUnix()
+	if err != nil {
+		return nil, err
+	}
+	later(func() { unix.Close() })
 	s.serve(tcp, unix, later)
 	if err := s.writeAddress(tcp.Addr().(*net.TCPAddr)); err != nil {
 		return nil, err
@@ -156,13 +158,17 @@ func (s *Server) openStores(ctx context.Context, later func(func())) (err error)
 // maxSocketPath is what the kernel takes as the path of a unix socket, in bytes, with room to spare.
 const maxSocketPath = 100
 
-// listenUnix opens the socket by which the hosts of jobs reach the server. It lies in the data folder, unless that has too long a path.
-func (s *Server) listenUnix() (net.Listener, error) {
+// nameSocket says where the socket is by which the hosts of jobs reach the server: in the data folder, unless that has too long a path.
+func (s *Server) nameSocket() {
 	s.socket = filepath.Join(s.Data, "mobula.sock")
 	if len(s.socket) > maxSocketPath {
 		sum := sha256.Sum256([]byte(s.Data))
 		s.socket = filepath.Join(os.TempDir(), "mobula-"+hex.EncodeToString(sum[:8])+".sock")
 	}
+}
+
+// listenUnix opens the socket.
+func (s *Server) listenUnix() (net.Listener, error) {
 	if err := os.Remove(s.socket); err != nil && !errors.Is(err, os.ErrNotExist) { // left by a server that was killed: the folder is ours now
 		return nil, err
 	}
