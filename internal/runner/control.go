@@ -33,6 +33,8 @@ type control struct {
 	done <-chan struct{}
 	dial func(ctx context.Context, address string) (net.Conn, error)
 
+	mu      sync.Mutex // of ended, and of what is added to waiting
+	ended   bool
 	waiting sync.WaitGroup
 }
 
@@ -62,8 +64,12 @@ func (c *control) answer(conn *net.UnixConn) {
 		c.stop(arg)
 		fmt.Fprintln(conn, "ok")
 	case "WAIT":
-		c.waiting.Add(1)
-		defer c.waiting.Done()
+		c.mu.Lock()
+		if !c.ended {
+			c.waiting.Add(1)
+			defer c.waiting.Done()
+		}
+		c.mu.Unlock()
 		<-c.done
 		fmt.Fprintln(conn, "ok")
 	case "DIAL":
@@ -81,6 +87,9 @@ func (c *control) answer(conn *net.UnixConn) {
 // at the status file.
 func (c *control) answerWaiting() {
 	<-c.done
+	c.mu.Lock()
+	c.ended = true
+	c.mu.Unlock()
 	c.waiting.Wait()
 }
 

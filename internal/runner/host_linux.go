@@ -9,6 +9,8 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -82,7 +84,7 @@ func enterHost(orders *json.Decoder, report *json.Encoder) (pid int, err error) 
 	if err := syscall.Sethostname([]byte(plan.Name)); err != nil {
 		return 0, fmt.Errorf("host name: %w", err)
 	}
-	if err := await(orders, "join"); err != nil {
+	if _, err := await(orders, "join"); err != nil {
 		return 0, err
 	}
 	if err := joinNetwork(plan.Address); err != nil {
@@ -94,12 +96,18 @@ func enterHost(orders *json.Decoder, report *json.Encoder) (pid int, err error) 
 	if err := dropCapabilities(); err != nil {
 		return 0, fmt.Errorf("capabilities: %w", err)
 	}
-	if err := await(orders, "run"); err != nil {
+	said, err := await(orders, "run", "adopt")
+	if err != nil {
 		return 0, err
 	}
 	terms := make(chan os.Signal, 4)
 	signal.Notify(terms, syscall.SIGTERM, syscall.SIGINT)
-	if pid, err = startCommand(plan); err != nil {
+	if adopted, ok := strings.CutPrefix(said, "adopt "); ok { // a process entered the host and is this one's child by now
+		pid, err = strconv.Atoi(adopted)
+	} else {
+		pid, err = startCommand(plan)
+	}
+	if err != nil {
 		return 0, err
 	}
 	go func() {
@@ -110,25 +118,30 @@ func enterHost(orders *json.Decoder, report *json.Encoder) (pid int, err error) 
 	return pid, nil
 }
 
-// await returns when the supervisor says word.
-func await(orders *json.Decoder, word string) error {
-	var said string
+// await returns what the supervisor says next, which begins with one of the words.
+func await(orders *json.Decoder, words ...string) (said string, err error) {
 	if err := orders.Decode(&said); err != nil {
-		return fmt.Errorf("order to %s: %w", word, err)
+		return "", fmt.Errorf("order to %s: %w", words[0], err)
 	}
-	if said != word {
-		return fmt.Errorf("the supervisor says %q where %q comes next", said, word)
+	if verb, _, _ := strings.Cut(said, " "); !slices.Contains(words, verb) {
+		return "", fmt.Errorf("the supervisor says %q where %q comes next", said, words)
 	}
-	return nil
+	return said, nil
+}
+
+// workDirs are the folders of which the first that is there is the command's.
+func (p hostPlan) workDirs() []string {
+	if p.WorkDir != "" {
+		return []string{p.WorkDir}
+	}
+	return []string{filepath.Join(mlPath, "code"), mlPath}
 }
 
 func startCommand(plan hostPlan) (pid int, err error) {
-	dir := plan.WorkDir
-	if dir == "" {
-		dir = mlPath
-		if info, err := os.Stat(filepath.Join(mlPath, "code")); err == nil && info.IsDir() {
-			dir = filepath.Join(mlPath, "code")
-		}
+	dirs := plan.workDirs()
+	dir := dirs[len(dirs)-1]
+	if info, err := os.Stat(dirs[0]); err == nil && info.IsDir() {
+		dir = dirs[0]
 	}
 	if plan.Root != "" { // engines make the folder that an image names
 		if err := os.MkdirAll(dir, 0o755); err != nil {

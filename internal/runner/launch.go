@@ -108,6 +108,13 @@ func (r *supervised) startSupervisor(spec Spec, lock, listener *os.File) error {
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH")} // everything else is in the order
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.ExtraFiles = []*os.File{lock, listener, orderRead} // 3, 4 and 5 of the supervisor
+	var forked *os.File
+	if r.kind == Namespace && spec.Fork != nil && spec.Hosts == 1 && spec.Root == "" {
+		if forked = spec.Fork(); forked != nil {
+			defer forked.Close()
+			cmd.ExtraFiles = append(cmd.ExtraFiles, forked) // 6
+		}
+	}
 	cmd.SysProcAttr = r.attributes()
 	cmd.SysProcAttr.Setsid = true // the terminal's Ctrl-C is for the server, which decides what becomes of jobs
 	if err := cmd.Start(); err != nil {
@@ -117,7 +124,7 @@ func (r *supervised) startSupervisor(spec Spec, lock, listener *os.File) error {
 	go func() { _ = cmd.Wait() }()
 	// A supervisor that ends, or is left, before it has the whole order has started nothing.
 	return json.NewEncoder(orderWrite).Encode(jobOrder{Runner: r.kind, Spec: spec, Environment: userEnvironment(os.Environ()),
-		Executable: r.executable, Hidden: r.hidden, HomeFiles: homeFiles(), Outside: r.outside})
+		Executable: r.executable, Hidden: r.hidden, HomeFiles: homeFiles(), Forked: forked != nil, Outside: r.outside})
 }
 
 // takeLock gives up after the moment for which another process may look at the lock.

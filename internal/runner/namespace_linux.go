@@ -3,7 +3,9 @@ package runner
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
@@ -30,6 +32,7 @@ const startLimit = 60 * time.Second
 type namespaceHosts struct {
 	file    jobOrder
 	lock    *os.File
+	forked  *forked // the only host's command to be, or nil
 	network *network
 	hosts   []*namespaceHost
 }
@@ -41,6 +44,7 @@ type namespaceHost struct {
 	pipe   *os.File // report reads it
 	report *json.Decoder
 	cgroup cgroup
+	log    *os.File
 }
 
 // hostReport is what a host's first process says: an error, that it did what it was told, or how the command ended.
@@ -64,7 +68,10 @@ func (h *namespaceHosts) prepare(logs []*os.File) ([]hostProcess, error) {
 			return nil, fmt.Errorf("%s: %w", HostName(i+1), err)
 		}
 	}
-	// While the hosts build their file systems, the network between them.
+	// While the hosts build their file systems, the network between them, and the way of a forked process.
+	if h.file.Forked {
+		h.fork()
+	}
 	pids := make([]int, len(h.hosts))
 	for i, host := range h.hosts {
 		pids[i] = host.pid
@@ -102,7 +109,7 @@ func (h *namespaceHosts) startHost(i int, log *os.File) (*namespaceHost, error) 
 		return nil, err
 	}
 	defer null.Close()
-	host := &namespaceHost{orders: ordersWrite, pipe: reportRead, report: json.NewDecoder(reportRead)}
+	host := &namespaceHost{orders: ordersWrite, pipe: reportRead, report: json.NewDecoder(reportRead), log: log}
 	// The lock goes along: the job counts as alive until its hosts are gone, too.
 	host.pid, err = syscall.ForkExec("/proc/self/exe", []string{"mobula", command, "host"}, &syscall.ProcAttr{
 		Dir: "/", Env: []string{"PATH=" + h.file.Environment["PATH"]},
@@ -146,7 +153,7 @@ func (h *namespaceHosts) plan(i int) hostPlan {
 }
 
 func (h *namespaceHosts) release() (pids []int, err error) {
-	if err := h.tell("run"); err != nil {
+	if err := h.tellToRun(); err != nil {
 		return nil, err
 	}
 	for _, host := range h.hosts {
@@ -154,6 +161,33 @@ func (h *namespaceHosts) release() (pids []int, err error) {
 		pids = append(pids, host.pid)
 	}
 	return pids, nil
+}
+
+// fork sends the process that waits at descriptor 6 into the only host.
+func (h *namespaceHosts) fork() {
+	syscall.CloseOnExec(6)
+	file := os.NewFile(6, "fork")
+	defer file.Close()
+	var err error
+	if h.forked, err = forkInto(file, h.hosts[0].pid); err != nil {
+		slog.Warn("a new process is started", "error", err)
+	}
+}
+
+// tellToRun has the commands started.
+func (h *namespaceHosts) tellToRun() error {
+	if h.forked == nil {
+		return h.tell("run")
+	}
+	pid, err := h.forked.settle(h.plan(0), h.hosts[0].cgroup.dirs, h.hosts[0].log)
+	if err != nil {
+		slog.Warn("a new process is started", "error", errors.Join(err, h.forked.conn.Close()))
+		return h.tell("run")
+	}
+	if err := h.tell("adopt " + strconv.Itoa(pid)); err != nil {
+		return errors.Join(err, h.forked.conn.Close())
+	}
+	return h.forked.begin()
 }
 
 // tell gives every host the word to go on, and waits until all have done so.

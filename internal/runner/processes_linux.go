@@ -77,10 +77,10 @@ func awaitHosts(status Status) {
 	}
 }
 
-// lives tells whether a process exists and has not ended.
+// lives tells whether a process exists and has not ended. Its first thread may have, while the last one sees the rest of a pid namespace die.
 func lives(pid int) bool {
 	p, ok := readStat(pid)
-	return ok && p.state != 'Z' && p.state != 'X'
+	return ok && (p.state != 'Z' && p.state != 'X' || p.threads > 1)
 }
 
 // activity tells whether a thread of the processes below roots, or of them, runs or waits for a processor or a disk, and how much
@@ -107,9 +107,10 @@ func activity(roots []int) (runs bool, used time.Duration) {
 
 // processStat is what the kernel tells of a process or thread.
 type processStat struct {
-	parent int
-	state  byte
-	used   time.Duration // processor time, with that of children it has waited for
+	parent  int
+	threads int
+	state   byte
+	used    time.Duration // processor time, with that of children it has waited for
 }
 
 func readStat(pid int) (processStat, bool) {
@@ -123,7 +124,10 @@ func readStatFile(path string) (p processStat, ok bool) {
 	}
 	// pid (name) state ppid …, and the name may hold anything, parentheses too.
 	fields := bytes.Fields(data[bytes.LastIndexByte(data, ')')+1:])
-	if len(fields) < 15 {
+	if len(fields) < 18 {
+		return p, false
+	}
+	if p.threads, err = strconv.Atoi(string(fields[17])); err != nil {
 		return p, false
 	}
 	if p.parent, err = strconv.Atoi(string(fields[1])); err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"path/filepath"
 	"time"
 )
@@ -59,6 +60,10 @@ type Spec struct {
 	StopGrace time.Duration
 	// LogLimitBytes cuts a host's log. Defaults to 256 MiB.
 	LogLimitBytes int64
+	// Fork, where set, may return a connection to a process that waits to become the command of the job's only host, which spares it the start
+	// of an interpreter; what is said on it is at forkOrder. nil, or a process that fails before it is in the host, means a new process, as does the
+	// plain runner. Start closes it.
+	Fork func() *os.File `json:"-"`
 	// PlatformSocket is the unix socket of the server, which hosts reach at the runner's PlatformURL. It may appear, vanish and
 	// come back while the job runs.
 	PlatformSocket string

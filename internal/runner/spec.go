@@ -33,6 +33,8 @@ type jobOrder struct {
 	Hidden []string `json:"hidden,omitempty"`
 	// HomeFiles are settings of the user, by their path relative to the home folder, that hosts may read.
 	HomeFiles map[string]string `json:"home_files,omitempty"`
+	// Forked: descriptor 6 of the supervisor is what Spec.Fork returned.
+	Forked bool `json:"forked,omitempty"`
 	// Outside is how hosts reach what is not of the job.
 	Outside Outside `json:"outside,omitzero"`
 }

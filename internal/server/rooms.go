@@ -27,6 +27,7 @@ import (
 	"github.com/mobula-ml/mobula/internal/platform/search"
 	"github.com/mobula-ml/mobula/internal/platform/tuning"
 	"github.com/mobula-ml/mobula/internal/pyenv"
+	"github.com/mobula-ml/mobula/internal/pyhost"
 	"github.com/mobula-ml/mobula/internal/pysupport"
 	"github.com/mobula-ml/mobula/internal/wire"
 	"github.com/mobula-ml/mobula/xgboost"
@@ -61,18 +62,20 @@ func (s *Server) openRooms(ctx context.Context, later func(func())) (err error) 
 	if err != nil {
 		return err
 	}
+	forks := pyhost.NewForkServers(filepath.Join(s.Data, "forkservers"), s.Log)
+	later(forks.Close)
 	library, err := xgboost.LibraryPath()
 	if err != nil {
 		s.Log.Warn("the built-in XGBoost image cannot train", "error", err)
 	}
 	s.capacity = capacity.New(s.CPUs, s.MemoryMiB<<20)
 	r.experiments = experiments.New(experiments.Deps{DB: s.db, World: s.World, Log: s.Log})
-	r.jobs = jobs.New(jobs.Deps{DB: s.db, Series: r.experiments, Features: r.features, Engine: s.engine, Objects: objects, Keys: s.keys, Runner: s.runner, Python: s.python, Containers: containers, Support: support,
+	r.jobs = jobs.New(jobs.Deps{DB: s.db, Series: r.experiments, Features: r.features, Engine: s.engine, Objects: objects, Keys: s.keys, Runner: s.runner, Python: s.python, Containers: containers, Support: support, Forks: forks,
 		World: s.World, Log: s.Log, Dir: filepath.Join(s.Data, "jobs"), LogDir: s.logDir(), Socket: s.socket, Library: library, Capacity: s.capacity})
 	trials := tuning.New(tuning.Deps{DB: s.db, Engine: s.engine, World: s.World, Log: s.Log, Jobs: r.jobs})
 	models := registry.New(registry.Deps{DB: s.db, Objects: objects, World: s.World})
-	s.openServing(objects, models, containers, library, support)
-	code := functions.New(functions.Deps{DB: s.db, Engine: s.engine, Objects: objects, Keys: s.keys, Runner: s.runner, Python: s.python, World: s.World, Log: s.Log,
+	s.openServing(objects, models, serving.Deps{Containers: containers, Library: library, Support: support, Forks: forks})
+	code := functions.New(functions.Deps{DB: s.db, Engine: s.engine, Objects: objects, Keys: s.keys, Runner: s.runner, Python: s.python, Forks: forks, World: s.World, Log: s.Log,
 		Dir: filepath.Join(s.Data, "functions"), LogDir: s.logDir(), Socket: s.socket, Capacity: s.capacity})
 	waiting := &queues.Service{DB: s.db, World: s.World}
 	r.pipelines = pipelines.New(pipelines.Deps{DB: s.db, Engine: s.engine, Objects: objects, World: s.World, Log: s.Log, Jobs: r.jobs, Tuning: trials,
@@ -94,9 +97,9 @@ func (s *Server) openRooms(ctx context.Context, later func(func())) (err error) 
 }
 
 // openServing makes the rooms whose hosts answer predictions.
-func (s *Server) openServing(objects object.Store, models *registry.Service, containers *container.Store, library, support string) {
-	hosts := &serving.Hosts{Deps: serving.Deps{Objects: objects, Runner: s.runner, Keys: s.keys, Python: s.python, Containers: containers, Log: s.Log,
-		Socket: s.socket, Library: library, Support: support}}
+func (s *Server) openServing(objects object.Store, models *registry.Service, deps serving.Deps) {
+	deps.Objects, deps.Runner, deps.Keys, deps.Python, deps.Log, deps.Socket = objects, s.runner, s.keys, s.python, s.Log, s.socket
+	hosts := &serving.Hosts{Deps: deps}
 	s.rooms.endpoints = endpoints.New(endpoints.Deps{DB: s.db, Engine: s.engine, Objects: objects, Keys: s.keys, Hosts: hosts, World: s.World, Log: s.Log, Registry: models,
 		Dir: filepath.Join(s.Data, "endpoints"), LogDir: s.logDir(), EndHosts: s.EndHosts, Capacity: s.capacity})
 	s.rooms.transform = transform.New(transform.Deps{DB: s.db, Engine: s.engine, Objects: objects, Keys: s.keys, Hosts: hosts, Models: s.rooms.endpoints, World: s.World,

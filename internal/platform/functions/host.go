@@ -58,7 +58,7 @@ func (s *Service) start(ctx context.Context, i *invocation, dir string) (runner.
 	spec := runner.Spec{Name: f.Name, Dir: dir, Hosts: 1, Command: []string{"python", ml + "/bootstrap.py", ml, taskFolder}, Env: s.environment(i, key), WorkDir: ml,
 		VCPUs: max(1, int(f.MemorySize)/1769), MemoryBytes: int64(f.MemorySize) << 20, MaxRuntime: limit, StopGrace: time.Second,
 		LogLimitBytes: logBytes, PlatformSocket: s.Socket}
-	if err := (pyhost.Setter{Runner: s.Runner, Worlds: s.Python.Dir()}).Set(&spec, env); err != nil {
+	if err := (pyhost.Setter{Runner: s.Runner, Worlds: s.Python.Dir(), Forks: s.Forks}).Set(&spec, env); err != nil {
 		return nil, err
 	}
 	return s.Runner.Start(ctx, spec)

@@ -10,6 +10,7 @@ import (
 	"github.com/mobula-ml/mobula/internal/identity"
 	"github.com/mobula-ml/mobula/internal/object"
 	"github.com/mobula-ml/mobula/internal/pyenv"
+	"github.com/mobula-ml/mobula/internal/pyhost"
 	"github.com/mobula-ml/mobula/internal/runner"
 	"github.com/mobula-ml/mobula/internal/store"
 	"github.com/mobula-ml/mobula/internal/world"
@@ -29,6 +30,7 @@ type Deps struct {
 	Keys    *identity.Keys
 	Runner  runner.Runner
 	Python  *pyenv.Manager
+	Forks   *pyhost.ForkServers
 	World   world.World
 	Log     *slog.Logger
 	Dir     string // for code and hosts

@@ -55,5 +55,5 @@ func (p *pass) addPython(spec *runner.Spec, e *pyenv.Env) error {
 	if e == nil {
 		return nil
 	}
-	return pyhost.Setter{Runner: p.svc.Runner, Worlds: p.svc.Python.Dir(), Support: p.svc.Support}.Set(spec, e)
+	return pyhost.Setter{Runner: p.svc.Runner, Worlds: p.svc.Python.Dir(), Support: p.svc.Support, Forks: p.svc.Forks}.Set(spec, e)
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/mobula-ml/mobula/internal/identity"
 	"github.com/mobula-ml/mobula/internal/object"
 	"github.com/mobula-ml/mobula/internal/pyenv"
+	"github.com/mobula-ml/mobula/internal/pyhost"
 	"github.com/mobula-ml/mobula/internal/runner"
 	"github.com/mobula-ml/mobula/internal/store"
 	"github.com/mobula-ml/mobula/internal/world"
@@ -27,11 +28,12 @@ type Deps struct {
 	Objects    object.Store
 	Keys       *identity.Keys
 	Runner     runner.Runner
-	Python     *pyenv.Manager   // Python worlds of images. Without one only images that need none are served.
-	Containers *container.Store // of docker or podman. Without one no container images are run.
-	Series     Series           // Without one only the last value of a metric is kept.
-	Support    string           // folder of the Python modules that only managed images have (pysupport.Install)
-	Features   Features         // of outputs that go to the feature store
+	Python     *pyenv.Manager      // Python worlds of images. Without one only images that need none are served.
+	Containers *container.Store    // of docker or podman. Without one no container images are run.
+	Series     Series              // Without one only the last value of a metric is kept.
+	Forks      *pyhost.ForkServers // Pythons that run already. Without them each script starts its own.
+	Support    string              // folder of the Python modules that only managed images have (pysupport.Install)
+	Features   Features            // of outputs that go to the feature store
 	World      world.World
 	Log        *slog.Logger
 

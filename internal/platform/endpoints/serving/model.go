@@ -9,6 +9,7 @@ import (
 	"github.com/mobula-ml/mobula/internal/identity"
 	"github.com/mobula-ml/mobula/internal/object"
 	"github.com/mobula-ml/mobula/internal/pyenv"
+	"github.com/mobula-ml/mobula/internal/pyhost"
 	"github.com/mobula-ml/mobula/internal/runner"
 )
 
@@ -59,6 +60,7 @@ type Deps struct {
 
 	Socket  string // the server's unix socket, for the hosts
 	Library string // file of libxgboost
+	Forks   *pyhost.ForkServers
 	Support string // folder of pysupport
 }
 

@@ -158,7 +158,7 @@ func (h *Hosts) addPython(ctx context.Context, spec *runner.Spec, r pyenv.Runtim
 	if err != nil {
 		return err
 	}
-	return pyhost.Setter{Runner: h.Runner, Worlds: h.Python.Dir(), Support: h.Support}.Set(spec, world)
+	return pyhost.Setter{Runner: h.Runner, Worlds: h.Python.Dir(), Support: h.Support, Forks: h.Forks}.Set(spec, world)
 }
 
 // shareLog gives the host's log a second name that outlives its folder, and opens it.
