@@ -33,7 +33,7 @@ test: setup-test build ## run every test
 	cd internal/sdktest && $(GO) test ./...
 
 .PHONY: notebooks
-notebooks: setup build ## run the notebooks of SAMPLE=folder, unchanged (NOTEBOOK=4 for one; DATA=folder keeps the server's data there)
+notebooks: setup build ## run the notebooks of SAMPLE=folder, unchanged (NOTEBOOK=4 for one; DATA=folder keeps the data there, KILL_EVERY=seconds kills the server)
 	DATA=$(DATA) scripts/notebooks $(SAMPLE) $(NOTEBOOK)
 
 .PHONY: bench

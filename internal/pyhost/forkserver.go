@@ -14,6 +14,7 @@ import (
 	"slices"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/mobula-ml/mobula/internal/pyenv"
 )
@@ -86,6 +87,9 @@ func (s *ForkServers) fork(e *pyenv.Env) *os.File {
 	return conn
 }
 
+// handOverLimit is for how long a job may wait for a fork server that does not read.
+const handOverLimit = 100 * time.Millisecond
+
 // fork hands the interpreter one end of a new connection, for which it forks, and returns the other one.
 func (f *forkServer) fork() (*os.File, error) {
 	ours, theirs, err := socketPair()
@@ -93,6 +97,9 @@ func (f *forkServer) fork() (*os.File, error) {
 		return nil, err
 	}
 	defer theirs.Close()
+	if err := f.control.SetWriteDeadline(time.Now().Add(handOverLimit)); err != nil { // one that hangs has no room for another word at some time
+		return nil, errors.Join(err, ours.Close())
+	}
 	if _, _, err := f.control.WriteMsgUnix([]byte{'\n'}, syscall.UnixRights(int(theirs.Fd())), nil); err != nil {
 		return nil, errors.Join(err, ours.Close())
 	}
