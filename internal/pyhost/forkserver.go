@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -87,6 +88,9 @@ func (s *ForkServers) fork(e *pyenv.Env) *os.File {
 	return conn
 }
 
+// titleBytes is how much of the command of a forked process is shown in lists of processes.
+const titleBytes = 1024
+
 // handOverLimit is for how long a job may wait for a fork server that does not read.
 const handOverLimit = 100 * time.Millisecond
 
@@ -149,7 +153,7 @@ func (s *ForkServers) launch(python string) (*forkServer, error) {
 		return nil, err
 	}
 	defer say.Close()
-	cmd := exec.Command(program, script)
+	cmd := exec.Command(program, script, strings.Repeat(" ", titleBytes))
 	cmd.Dir, cmd.ExtraFiles, cmd.Stderr = "/", []*os.File{theirs}, say
 	cmd.Env = []string{"LANG=C.UTF-8"} // what hosts have, and nothing of the server's
 	for name, value := range interpreterEnv {

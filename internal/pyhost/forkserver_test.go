@@ -151,8 +151,8 @@ func (h *hosts) warm(t *testing.T) {
 	}
 }
 
-// mark notes that a fork server is behind the process, which only the kernel's own record of its start still tells.
-const mark = "if b'fork' + b'server.py' in open('/proc/self/cmdline', 'rb').read(): open('forked', 'w').close()\n"
+// mark notes that a fork server is behind the process, which only the kernel's own record of its first environment still tells.
+const mark = "if b'SM_HOSTS' not in open('/proc/self/environ', 'rb').read(): open('forked', 'w').close()\n"
 
 // facts prints what a script may see of its interpreter and process.
 const facts = mark + `
@@ -213,6 +213,7 @@ func programs() []program {
 		script("logs", "import logging\nlogging.basicConfig(level=logging.INFO, format='%(name)s %(filename)s %(funcName)s %(message)s')\nlogging.info('here')\nprint(logging.LogRecord('', 0, '', 0, '', (), None).relativeCreated < 60000)\n"),
 		script("its own modules", "import helper, inspect\nprint(helper.__file__, helper.f(), __file__)\n"),
 		script("its time", "import time\nprint(time.localtime(0).tm_hour, time.tzname)\n"),
+		with(script("a big environment", "import os\nprint(len(os.environ['BIG']))\n"), env("BIG", strings.Repeat("x", 100<<10))),
 		with(script("another zone", "import time\nprint(time.localtime(0).tm_hour)\n"), env("TZ", "Asia/Tokyo")),
 		with(script("a module of the library's name", "import queue, string\nprint(queue.mine)\n"), func(p *program) { p.files["queue.py"], p.anew = "mine = 1\n", true }),
 		with(script("a variable of Python", "import sys\nprint(sys.flags.hash_randomization, hash('a'))\n"), func(p *program) { env("PYTHONHASHSEED", "0")(p); p.anew = true }),
@@ -223,6 +224,28 @@ func programs() []program {
 		with(script("an option", "assert False\nprint('optimized')\n"), func(p *program) {
 			p.command, p.anew = []string{"python3", "-O", "script.py"}, true
 		}),
+		script("a file that nobody closes", "f = open('left.txt', 'w')\nf.write('all of it')\nimport atexit\natexit.register(lambda: print(open('left.txt').read() == ''))\n"),
+		script("an object that goes at the end", "import os\nclass A:\n    def __del__(self): print('gone', os.getpid() > 0, flush=True)\na = A()\n"),
+		script("an import at the end", "import atexit\ndef end():\n    import fractions, json, colorsys\n    print(json.dumps([1]), fractions.Fraction(1, 2))\natexit.register(end)\n"),
+		script("a thread that does not end", "import threading, time\nthreading.Thread(target=lambda: [time.sleep(.01) for _ in range(1000)], daemon=True).start()\nprint('end')\n"),
+		script("an exit in a thread", "import sys, threading\nt = threading.Thread(target=sys.exit, args=(3,))\nt.start()\nt.join()\nprint('on')\n"),
+		script("an exception in a thread", "import threading\ndef f(): raise OSError(1)\nt = threading.Thread(target=f, name='worker')\nt.start()\nt.join()\n"),
+		script("itself", "import inspect, pickle, sys\nclass C: x = 1\nprint(inspect.getsource(C), pickle.loads(pickle.dumps(C())).x, sys.modules['__main__'].C is C, inspect.getmodule(C))\n"),
+		with(script("words of all kinds", "import sys, os\nprint(sys.argv[1:], os.environ['WORD'], ascii(os.environ['WORD']))\n", "a b", "", "ä€𝄞", "--x=*", "\n"), env("WORD", "ü\u2028 =x")),
+		{name: "a name of all kinds", command: []string{"python3", "ä b.py"}, files: map[string]string{"ä b.py": mark + "raise ValueError(__file__)\n"}},
+		{name: "another encoding", command: []string{"python3", "script.py"}, files: map[string]string{"script.py": "# coding: latin-1\n" + mark + "print('\xe4', ascii('\xe4'))\n"}},
+		{name: "a byte order mark", command: []string{"python3", "script.py"}, files: map[string]string{"script.py": "\ufeff" + mark + "print('ä')\n"}},
+		{name: "a hash bang and no newline", command: []string{"python3", "script.py"}, files: map[string]string{"script.py": "#!/usr/bin/env python2\n" + mark + "print(1)"}},
+		script("much of everything", "import sys, os\nprint(len(sys.argv), sum(len(v) for k, v in os.environ.items() if k.startswith('BIG')))\n", strings.Split(strings.Repeat("word ", 5000), " ")...),
+		script("both streams", "import sys, os\nfor i in range(50):\n    print(i)\n    print(i, file=sys.stderr)\n    os.write(1, b'x')\n"),
+		script("a request for the end", "import os, signal, sys, time\nsignal.signal(signal.SIGTERM, lambda *a: (print('asked'), sys.exit(5)))\nos.kill(os.getpid(), signal.SIGTERM)\ntime.sleep(5)\n"),
+		script("a request for the end that nobody hears", "import os, signal, time\nos.kill(os.getpid(), signal.SIGTERM)\ntime.sleep(5)\n"),
+		script("what ps shows", "print(open('/proc/self/cmdline', 'rb').read().replace(b'\\0', b' ').strip(), open('/proc/self/comm').read())\n", "a", "b"),
+		script("names of the machine", "import socket, os\nprint(socket.gethostbyname('algo-1'), os.uname().nodename, os.listdir('/opt/ml'), len(os.listdir('/proc/self/fd')))\n"),
+		script("what it may reach", "import os\nns = {n: os.readlink('/proc/self/ns/' + n) == os.readlink('/proc/1/ns/' + n) for n in os.listdir('/proc/self/ns')}\nprint(sorted(ns.items()), os.readlink('/proc/self/root'), "+
+			"sorted({l.split()[4] for l in open('/proc/self/mountinfo')}), os.path.exists('/proc/1/root/opt/ml'))\n"+
+			"def t(f, *a):\n    try: return f(*a)\n    except OSError as e: return e.errno\n"+
+			"print(t(os.setuid, 0), t(os.mknod, '/opt/ml/node', 0o60600, 0x801), t(os.listdir, '/proc/1/fd') != [], t(open, '/dev/mem'), t(os.sched_setscheduler, 0, os.SCHED_FIFO, os.sched_param(1)), t(os.chroot, '/'))\n"),
 		{name: "a folder", command: []string{"python3", "."}, files: map[string]string{"__main__.py": "print(__file__)\n"}},
 	}
 }
