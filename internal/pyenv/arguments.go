@@ -19,12 +19,13 @@ var (
 	ignored = []string{"--user", "--no-cache-dir", "--no-cache", "--no-warn-script-location", "--no-warn-conflicts", "--ignore-installed", "--root-user-action",
 		"--quiet", "--verbose", "--yes", "--disable-pip-version-check", "--progress-bar", "--compile", "--no-compile", "--break-system-packages", "--no-input", "--no-color",
 		"--exists-action", "--trusted-host", "--timeout", "--default-timeout", "--retries", "--cache-dir", "--use-pep517", "--no-use-pep517", "--prefer-binary", "--use-feature",
-		"--use-deprecated", "--upgrade-strategy", "--python-version", "--no-python-version-warning", "--proxy", "--cert", "--client-cert", "--log", "--src", "--progress", "--isolated"}
+		"--use-deprecated", "--upgrade-strategy", "--python-version", "--no-python-version-warning", "--proxy", "--cert", "--client-cert", "--log", "--src", "--progress", "--isolated",
+		"--require-virtualenv"}
 	valued = []string{"--upgrade-package", "--prerelease", "--no-binary", "--only-binary", "--index-url", "--extra-index-url", "--find-links", "--index-strategy",
 		"--root-user-action", "--progress-bar", "--exists-action", "--trusted-host", "--timeout", "--default-timeout", "--retries", "--cache-dir", "--use-feature", "--use-deprecated",
-		"--upgrade-strategy", "--python-version", "--proxy", "--cert", "--client-cert", "--log", "--src", "--requirement", "--constraint", "--editable"}
+		"--upgrade-strategy", "--python-version", "--proxy", "--cert", "--client-cert", "--log", "--src", "--requirement", "--constraint", "--editable", "--target"}
 	short = map[string]string{"-U": "--upgrade", "-q": "--quiet", "-qq": "--quiet", "-qqq": "--quiet", "-v": "--verbose", "-vv": "--verbose", "-vvv": "--verbose", "-I": "--reinstall", "-y": "--yes",
-		"-r": "--requirement", "-c": "--constraint", "-e": "--editable", "-i": "--index-url", "-f": "--find-links", "--force-reinstall": "--reinstall", "--pypi-url": "--index-url"}
+		"-r": "--requirement", "-c": "--constraint", "-e": "--editable", "-t": "--target", "-i": "--index-url", "-f": "--find-links", "--force-reinstall": "--reinstall", "--pypi-url": "--index-url"}
 )
 
 // maxPackage is the largest package of the host's that is sent along, in bytes.
@@ -62,7 +63,12 @@ func ReadArguments(verb string, args []string) (r Request, quiet bool, err error
 			b, err = os.ReadFile(value)
 			r.Constraints = append(r.Constraints, string(b))
 		case name == "--editable":
-			err = r.addPackage(value)
+			err = r.addEditable(value)
+		case name == "--target":
+			r.Target, err = filepath.Abs(value)
+			r.Alone = true
+		case name == "--find-links" && !remote(value):
+			err = r.addLinks(value)
 		case slices.Contains(passed, name):
 			if hasValue {
 				name += "=" + value
@@ -111,6 +117,57 @@ func (r *Request) addPackage(text string) error {
 	return nil
 }
 
+// addEditable reads a package that lies in a folder here and is to be imported from there. What lies elsewhere is installed as it is.
+func (r *Request) addEditable(text string) error {
+	path := text
+	if at := strings.IndexByte(text, '['); at > 0 && strings.HasSuffix(text, "]") {
+		path = text[:at]
+	}
+	path = strings.TrimPrefix(path, "file://")
+	if info, err := os.Stat(path); err != nil || !info.IsDir() {
+		if strings.Contains(text, "://") {
+			return r.addPackage(text)
+		}
+		return fmt.Errorf("'%s' is no folder with a package", text)
+	}
+	source, err := filepath.Abs(path)
+	if err != nil {
+		return err
+	}
+	if err := r.addPackage(source + strings.TrimPrefix(strings.TrimPrefix(text, "file://"), path)); err != nil {
+		return err
+	}
+	r.Files[len(r.Files)-1].Editable = source
+	return nil
+}
+
+// archives are the endings of packages.
+var archives = []string{".whl", ".tar.gz", ".zip", ".tar.bz2"}
+
+// addLinks reads the packages of a folder here.
+func (r *Request) addLinks(path string) error {
+	path = strings.TrimPrefix(path, "file://")
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		return err
+	}
+	size := 0
+	for _, e := range entries {
+		if !slices.ContainsFunc(archives, func(ending string) bool { return strings.HasSuffix(e.Name(), ending) }) {
+			continue
+		}
+		b, err := os.ReadFile(filepath.Join(path, e.Name()))
+		if err != nil {
+			return err
+		}
+		if size += len(b); size > maxPackage {
+			return fmt.Errorf("the packages in %s have more than %d bytes", path, maxPackage)
+		}
+		r.Links = append(r.Links, File{Name: e.Name(), Content: b})
+	}
+	return nil
+}
+
 // addRequirements reads a requirements file, and those that it names.
 func (r *Request) addRequirements(path string, within []string) error {
 	if slices.Contains(within, path) {
@@ -127,7 +184,12 @@ func (r *Request) addRequirements(path string, within []string) error {
 		if len(fields) > 0 {
 			option = fields[0]
 		}
-		beside := func() string { return filepath.Join(filepath.Dir(path), fields[1]) }
+		beside := func() string {
+			if filepath.IsAbs(fields[1]) || strings.Contains(fields[1], "://") {
+				return fields[1]
+			}
+			return filepath.Join(filepath.Dir(path), fields[1])
+		}
 		switch {
 		case len(fields) == 2 && (option == "-r" || option == "--requirement"):
 			err = r.addRequirements(beside(), append(within, path))
@@ -136,7 +198,9 @@ func (r *Request) addRequirements(path string, within []string) error {
 			text, err = os.ReadFile(beside())
 			r.Constraints = append(r.Constraints, string(text))
 		case len(fields) == 2 && (option == "-e" || option == "--editable"):
-			err = r.addPackage(beside())
+			err = r.addEditable(beside())
+		case len(fields) == 2 && (option == "-f" || option == "--find-links") && !remote(fields[1]):
+			err = r.addLinks(beside())
 		case strings.HasPrefix(option, "./") || strings.HasPrefix(option, "../"):
 			err = r.addPackage(filepath.Join(filepath.Dir(path), option))
 		default:

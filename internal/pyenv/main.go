@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -119,10 +120,63 @@ func change(ctx context.Context, link, verb string, args []string, out io.Writer
 	if err != nil {
 		return err
 	}
+	if request.Target != "" {
+		if err := copyPackages(e, request.Target, slices.Contains(request.Options, "--upgrade"), out); err != nil {
+			return err
+		}
+	} else if err := Point(link, e); err != nil {
+		return err
+	}
 	if !quiet {
 		fmt.Fprintf(out, "Successfully %sed: %d packages, as of %s\n", verb, e.Packages, e.AsOf)
 	}
-	return Point(link, e)
+	return nil
+}
+
+// copyPackages copies what a world has installed into a folder, as pip install --target does: what is there already stays, unless upgrade.
+// Commands of packages are not copied.
+func copyPackages(e *Env, target string, upgrade bool, out io.Writer) error {
+	site, err := sitePackages(e.Dir)
+	if err != nil {
+		return err
+	}
+	entries, err := os.ReadDir(site)
+	if err != nil {
+		return err
+	}
+	for _, d := range entries {
+		if name := d.Name(); name == "pip" || name == "__pycache__" || strings.HasPrefix(name, "_virtualenv") {
+			continue // the world's own
+		}
+		from, to := filepath.Join(site, d.Name()), filepath.Join(target, d.Name())
+		if _, err := os.Lstat(to); err == nil {
+			if !upgrade {
+				fmt.Fprintf(out, "WARNING: Target directory %s already exists. Specify --upgrade to force replacement.\n", to)
+				continue
+			}
+			if err := os.RemoveAll(to); err != nil {
+				return err
+			}
+		}
+		if err := copyEntry(from, to, d.IsDir()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func copyEntry(from, to string, folder bool) error {
+	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+		return err
+	}
+	if folder {
+		return os.CopyFS(to, os.DirFS(from))
+	}
+	b, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(to, b, 0o644)
 }
 
 // patience is how long a server that restarts is waited for.

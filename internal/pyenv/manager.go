@@ -177,7 +177,12 @@ func (m *Manager) Install(ctx context.Context, parent string, r Request, progres
 	e := &Env{Name: from.Name, Parent: parent, Python: from.Python, AsOf: from.AsOf, Asked: r.describe()}
 	e.ID = digest("install", parent, r)
 	return m.make(ctx, e, progress, func(uv, dir string) error {
-		if err := linkTree(from.Dir, dir); err != nil {
+		if r.Alone {
+			err = m.uv(ctx, progress, uv, "venv", "--quiet", "--relocatable", "--python", interpreter(e.Python), dir)
+		} else {
+			err = linkTree(from.Dir, dir)
+		}
+		if err != nil {
 			return err
 		}
 		return m.install(ctx, progress, uv, dir, e.AsOf, r)
@@ -300,7 +305,22 @@ func (m *Manager) install(ctx context.Context, progress func(string), uv, dir, a
 	if !r.Uninstall {
 		head = append(head, "--compile-bytecode", "--link-mode", "hardlink", "--exclude-newer", asOf)
 	}
-	return m.uv(ctx, progress, uv, append(head, args...)...)
+	if err := m.uv(ctx, progress, uv, append(head, args...)...); err != nil {
+		return err
+	}
+	for i, f := range r.Files {
+		if f.Editable == "" || r.Uninstall {
+			continue
+		}
+		done, err := makeEditable(dir, filepath.Join(placeOf(files, i), filepath.Base(f.Name)), f.Editable)
+		if err != nil {
+			return err
+		}
+		if !done {
+			progress("WARNING: " + f.Name + " is installed as a copy: changes in its folder do not count")
+		}
+	}
+	return nil
 }
 
 // lackingPatience is for how long it is asked what could be had without a network.

@@ -1,6 +1,8 @@
 package pyenv_test
 
 import (
+	"archive/zip"
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -99,6 +101,9 @@ import six, iniconfig
 print(six.__version__)
 print(subprocess.check_output(["pip", "freeze"]).decode().split()[0])
 subprocess.check_call(["pip", "uninstall", "-y", "iniconfig"], stdout=subprocess.DEVNULL)
+subprocess.check_call(["pip", "install", "-t", "beside", "iniconfig", "-q"])
+assert "already exists" in subprocess.check_output(["pip", "install", "-t", "beside", "iniconfig"]).decode()
+import os; assert sorted(n.partition("-")[0] for n in os.listdir("beside")) == ["iniconfig", "iniconfig"], os.listdir("beside")
 print(subprocess.check_output([sys.executable, "-m", "pip", "list"]).decode().count("iniconfig"))`
 	made := -1
 	for range 2 {
@@ -173,6 +178,113 @@ func TestPackageOfTheHost(t *testing.T) {
 	}
 	if out, err := exec.Command(e.Interpreter(), "-c", "import mine; print(mine.x)").CombinedOutput(); err != nil || string(out) != "1\n" {
 		t.Errorf("%v: %s", err, out)
+	}
+}
+
+// write makes files below dir.
+func write(t *testing.T, dir string, files map[string]string) {
+	t.Helper()
+	for name, text := range files {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// An editable package is imported from its folder; it can be uninstalled.
+func TestEditablePackage(t *testing.T) {
+	t.Parallel()
+	m := open(t, "")
+	base := build(t, m, "setuptools==51.3.0", "wheel==0.36.2")
+	const setup = "from setuptools import setup, find_packages\nsetup(name='mine', version='1.5', install_requires=['six'], "
+	for name, files := range map[string]map[string]string{
+		"flat": {"setup.py": setup + "py_modules=['one'], packages=['mine'])\n", "one.py": "", "mine/__init__.py": "x = 1\n"},
+		"src":  {"setup.py": setup + "package_dir={'': 'src'}, packages=find_packages('src'))\n", "src/mine/__init__.py": "x = 1\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := filepath.Join(t.TempDir(), "p")
+			write(t, dir, files)
+			r, _, err := pyenv.ReadArguments("install", []string{"--no-build-isolation", "-e", dir})
+			if err != nil {
+				t.Fatal(err)
+			}
+			e, err := m.Install(t.Context(), base.ID, r, func(line string) {
+				if strings.Contains(line, "copy") {
+					t.Error(line)
+				}
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			path := "mine/__init__.py"
+			if name == "src" {
+				path = "src/" + path
+			}
+			write(t, dir, map[string]string{path: "x = 'changed'\n"})
+			out, err := exec.Command(e.Interpreter(), "-c", "import mine, six; print(mine.x, mine.__file__)").CombinedOutput()
+			if want := "changed " + filepath.Join(dir, path) + "\n"; err != nil || string(out) != want {
+				t.Errorf("%v: %s, want %s", err, out, want)
+			}
+			without, _, err := pyenv.ReadArguments("uninstall", []string{"-y", "mine"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if e, err = m.Install(t.Context(), e.ID, without, func(string) {}); err != nil {
+				t.Fatal(err)
+			}
+			if out, err := exec.Command(e.Interpreter(), "-c", "import six, mine").CombinedOutput(); err == nil || !strings.Contains(string(out), "No module named 'mine'") {
+				t.Errorf("%v: %s", err, out)
+			}
+		})
+	}
+	for _, wrong := range [][]string{{"-e", "nowhere"}, {"-e", os.Args[0]}} {
+		if _, _, err := pyenv.ReadArguments("install", wrong); err == nil || !strings.Contains(err.Error(), "no folder with a package") {
+			t.Errorf("%s: %v", wrong, err)
+		}
+	}
+	if _, err := m.Install(t.Context(), base.ID, pyenv.Request{Files: []pyenv.File{{Name: "x", Folder: true, Editable: "import os"}}}, func(string) {}); err == nil || !strings.Contains(err.Error(), "no folder that can") {
+		t.Error(err)
+	}
+}
+
+// Archives in a folder of the host's are found without an index.
+func TestLinksOfTheHost(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	var wheel bytes.Buffer
+	w := zip.NewWriter(&wheel)
+	for name, text := range map[string]string{"mine.py": "x = 2\n", "mine-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: mine\nVersion: 1.0\n",
+		"mine-1.0.dist-info/WHEEL": "Wheel-Version: 1.0\nGenerator: x\nRoot-Is-Purelib: true\nTag: py3-none-any\n", "mine-1.0.dist-info/RECORD": "mine.py,,\nmine-1.0.dist-info/METADATA,,\nmine-1.0.dist-info/WHEEL,,\nmine-1.0.dist-info/RECORD,,\n"} {
+		f, err := w.Create(name)
+		if err == nil {
+			_, err = f.Write([]byte(text))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	write(t, dir, map[string]string{"wheels/mine-1.0-py3-none-any.whl": wheel.String(), "wheels/README": "", "requirements.txt": "--no-index\n--find-links wheels\nmine\n"})
+	m := open(t, "")
+	for _, args := range [][]string{{"--no-index", "--find-links", filepath.Join(dir, "wheels"), "mine"}, {"-r", filepath.Join(dir, "requirements.txt")}} {
+		r, _, err := pyenv.ReadArguments("install", args)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e, err := m.Install(t.Context(), build(t, m).ID, r, func(string) {})
+		if err != nil {
+			t.Fatal(args, err)
+		}
+		if out, err := exec.Command(e.Interpreter(), "-c", "import mine; print(mine.x)").CombinedOutput(); err != nil || string(out) != "2\n" {
+			t.Errorf("%s: %v: %s", args, err, out)
+		}
 	}
 }
 

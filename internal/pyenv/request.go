@@ -20,6 +20,10 @@ type Request struct {
 	Constraints  []string `json:"constraints,omitempty"`  // contents of constraints files
 	Options      []string `json:"options,omitempty"`      // of those in passed, as uv knows them
 	Files        []File   `json:"files,omitempty"`        // packages that lie in the host: archives, or folders as tar
+	Links        []File   `json:"links,omitempty"`        // archives that lie in a folder of the host's where packages are to be looked for
+	Alone        bool     `json:"alone,omitempty"`        // the new world has nothing of its parent's but the Python and the date
+	// Target is the folder of the host into which the new world's packages are to be copied, or "". The world is then one alone.
+	Target string `json:"-"`
 }
 
 // A File is a package that lies in the host.
@@ -28,6 +32,8 @@ type File struct {
 	Folder  bool   `json:"folder,omitempty"`
 	Extras  string `json:"extras,omitempty"` // such as [all]
 	Content []byte `json:"content"`          // of the archive, or of a tar of the folder
+	// Editable is where the folder lies in the host, absolute, if it is to be imported from there.
+	Editable string `json:"editable,omitempty"`
 }
 
 func (r Request) verb() string {
@@ -51,6 +57,12 @@ func (r Request) check() error {
 		name, value, _ := strings.Cut(o, "=")
 		if !slices.Contains(passed, name) || name == "--find-links" && !remote(value) {
 			return fmt.Errorf("option '%s' is not known", o)
+		}
+	}
+	for _, f := range r.Files {
+		// A line of a .pth file that begins otherwise may be run.
+		if f.Editable != "" && (!f.Folder || !filepath.IsAbs(f.Editable) || strings.ContainsAny(f.Editable, "\r\n\x00")) {
+			return fmt.Errorf("'%s' is no folder that can be imported from", f.Editable)
 		}
 	}
 	return r.checkPlaces()
@@ -138,14 +150,26 @@ func (r Request) uvArguments(dir string) ([]string, error) {
 		}
 	}
 	for i, f := range r.Files {
-		path, err := f.unpack(filepath.Join(dir, fmt.Sprintf("file-%d", i)))
+		path, err := f.unpack(placeOf(dir, i))
 		if err != nil {
 			return nil, err
 		}
 		args = append(args, path+f.Extras)
 	}
+	if len(r.Links) > 0 {
+		links := filepath.Join(dir, "links")
+		for _, f := range r.Links {
+			if _, err := f.unpack(links); err != nil {
+				return nil, err
+			}
+		}
+		args = append(args, "--find-links", links)
+	}
 	return append(append(args, "--"), r.Packages...), nil
 }
+
+// placeOf is where the i-th file is unpacked.
+func placeOf(dir string, i int) string { return filepath.Join(dir, fmt.Sprintf("file-%d", i)) }
 
 // unpack writes the file into dir and returns what uv is to install.
 func (f File) unpack(dir string) (string, error) {
