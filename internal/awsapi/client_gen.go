@@ -2526,42 +2526,57 @@ func (c *Client) UntagQueue(ctx context.Context, in *UntagQueueRequest) error {
 	return err
 }
 
+// GetMetricData calls the operation of that name.
+func (c *Client) GetMetricData(ctx context.Context, in *GetMetricDataInput) (*GetMetricDataOutput, error) {
+	return call(ctx, c, &Operations[488], in, new(GetMetricDataOutput))
+}
+
+// GetMetricStatistics calls the operation of that name.
+func (c *Client) GetMetricStatistics(ctx context.Context, in *GetMetricStatisticsInput) (*GetMetricStatisticsOutput, error) {
+	return call(ctx, c, &Operations[489], in, new(GetMetricStatisticsOutput))
+}
+
+// ListMetrics calls the operation of that name.
+func (c *Client) ListMetrics(ctx context.Context, in *ListMetricsInput) (*ListMetricsOutput, error) {
+	return call(ctx, c, &Operations[490], in, new(ListMetricsOutput))
+}
+
 // CreateFunction calls the operation of that name.
 func (c *Client) CreateFunction(ctx context.Context, in *CreateFunctionRequest) (*FunctionConfiguration, error) {
-	return call(ctx, c, &Operations[488], in, new(FunctionConfiguration))
+	return call(ctx, c, &Operations[491], in, new(FunctionConfiguration))
 }
 
 // DeleteFunction calls the operation of that name.
 func (c *Client) DeleteFunction(ctx context.Context, in *DeleteFunctionRequest) (*DeleteFunctionResponse, error) {
-	return call(ctx, c, &Operations[489], in, new(DeleteFunctionResponse))
+	return call(ctx, c, &Operations[492], in, new(DeleteFunctionResponse))
 }
 
 // GetFunction calls the operation of that name.
 func (c *Client) GetFunction(ctx context.Context, in *GetFunctionRequest) (*GetFunctionResponse, error) {
-	return call(ctx, c, &Operations[490], in, new(GetFunctionResponse))
+	return call(ctx, c, &Operations[493], in, new(GetFunctionResponse))
 }
 
 // GetFunctionConfiguration calls the operation of that name.
 func (c *Client) GetFunctionConfiguration(ctx context.Context, in *GetFunctionConfigurationRequest) (*FunctionConfiguration, error) {
-	return call(ctx, c, &Operations[491], in, new(FunctionConfiguration))
+	return call(ctx, c, &Operations[494], in, new(FunctionConfiguration))
 }
 
 // Invoke calls the operation of that name.
 func (c *Client) Invoke(ctx context.Context, in *InvocationRequest) (*InvocationResponse, error) {
-	return call(ctx, c, &Operations[492], in, new(InvocationResponse))
+	return call(ctx, c, &Operations[495], in, new(InvocationResponse))
 }
 
 // ListFunctions calls the operation of that name.
 func (c *Client) ListFunctions(ctx context.Context, in *ListFunctionsRequest) (*ListFunctionsResponse, error) {
-	return call(ctx, c, &Operations[493], in, new(ListFunctionsResponse))
+	return call(ctx, c, &Operations[496], in, new(ListFunctionsResponse))
 }
 
 // UpdateFunctionCode calls the operation of that name.
 func (c *Client) UpdateFunctionCode(ctx context.Context, in *UpdateFunctionCodeRequest) (*FunctionConfiguration, error) {
-	return call(ctx, c, &Operations[494], in, new(FunctionConfiguration))
+	return call(ctx, c, &Operations[497], in, new(FunctionConfiguration))
 }
 
 // UpdateFunctionConfiguration calls the operation of that name.
 func (c *Client) UpdateFunctionConfiguration(ctx context.Context, in *UpdateFunctionConfigurationRequest) (*FunctionConfiguration, error) {
-	return call(ctx, c, &Operations[495], in, new(FunctionConfiguration))
+	return call(ctx, c, &Operations[498], in, new(FunctionConfiguration))
 }

@@ -2444,6 +2444,21 @@ type UntagQueueServer interface {
 	UntagQueue(context.Context, *UntagQueueRequest) error
 }
 
+// GetMetricDataServer serves GetMetricData.
+type GetMetricDataServer interface {
+	GetMetricData(context.Context, *GetMetricDataInput) (*GetMetricDataOutput, error)
+}
+
+// GetMetricStatisticsServer serves GetMetricStatistics.
+type GetMetricStatisticsServer interface {
+	GetMetricStatistics(context.Context, *GetMetricStatisticsInput) (*GetMetricStatisticsOutput, error)
+}
+
+// ListMetricsServer serves ListMetrics.
+type ListMetricsServer interface {
+	ListMetrics(context.Context, *ListMetricsInput) (*ListMetricsOutput, error)
+}
+
 // CreateFunctionServer serves CreateFunction.
 type CreateFunctionServer interface {
 	CreateFunction(context.Context, *CreateFunctionRequest) (*FunctionConfiguration, error)

@@ -1201,6 +1201,11 @@ type CleanupStepMetadata struct {
 	SkippedSteps []string         `json:"SkippedSteps,omitempty"`
 }
 
+type CloudWatchDimension struct {
+	Name  *string `json:"Name,omitempty"`
+	Value *string `json:"Value,omitempty"`
+}
+
 type ClusterAccountingDatabase struct {
 	Endpoint  *string `json:"Endpoint,omitempty"`
 	Name      *string `json:"Name,omitempty"`

@@ -68,6 +68,17 @@ type DatabaseConfigurationMetadata struct {
 	RollbackStatus *string `json:"RollbackStatus,omitempty"`
 }
 
+type Datapoint struct {
+	Average            *float64           `json:"Average,omitempty"`
+	ExtendedStatistics map[string]float64 `json:"ExtendedStatistics,omitempty"`
+	Maximum            *float64           `json:"Maximum,omitempty"`
+	Minimum            *float64           `json:"Minimum,omitempty"`
+	SampleCount        *float64           `json:"SampleCount,omitempty"`
+	Sum                *float64           `json:"Sum,omitempty"`
+	Timestamp          *Time              `json:"Timestamp,omitempty"`
+	Unit               *string            `json:"Unit,omitempty"`
+}
+
 type DatasetDefinition struct {
 	AthenaDatasetDefinition   *AthenaDatasetDefinition   `json:"AthenaDatasetDefinition,omitempty"`
 	DataDistributionType      *string                    `json:"DataDistributionType,omitempty"`
@@ -2333,6 +2344,11 @@ type DeviceSummary struct {
 	RegistrationTime *Time              `json:"RegistrationTime,omitempty"`
 }
 
+type DimensionFilter struct {
+	Name  *string `json:"Name,omitempty"`
+	Value *string `json:"Value,omitempty"`
+}
+
 type DirectDeploySettings struct {
 	Status *string `json:"Status,omitempty"`
 }
@@ -3143,6 +3159,39 @@ type GetLogEventsResponse struct {
 	Events            []OutputLogEvent `json:"events,omitempty"`
 	NextBackwardToken *string          `json:"nextBackwardToken,omitempty"`
 	NextForwardToken  *string          `json:"nextForwardToken,omitempty"`
+}
+
+type GetMetricDataInput struct {
+	EndTime           *Time             `json:"EndTime,omitempty"`
+	LabelOptions      *LabelOptions     `json:"LabelOptions,omitempty"`
+	MaxDatapoints     *int32            `json:"MaxDatapoints,omitempty"`
+	MetricDataQueries []MetricDataQuery `json:"MetricDataQueries,omitzero"`
+	NextToken         *string           `json:"NextToken,omitempty"`
+	ScanBy            *string           `json:"ScanBy,omitempty"`
+	StartTime         *Time             `json:"StartTime,omitempty"`
+}
+
+type GetMetricDataOutput struct {
+	Messages          []MessageData      `json:"Messages,omitempty"`
+	MetricDataResults []MetricDataResult `json:"MetricDataResults,omitempty"`
+	NextToken         *string            `json:"NextToken,omitempty"`
+}
+
+type GetMetricStatisticsInput struct {
+	Dimensions         []CloudWatchDimension `json:"Dimensions,omitempty"`
+	EndTime            *Time                 `json:"EndTime,omitempty"`
+	ExtendedStatistics []string              `json:"ExtendedStatistics,omitempty"`
+	MetricName         *string               `json:"MetricName,omitempty"`
+	Namespace          *string               `json:"Namespace,omitempty"`
+	Period             *int32                `json:"Period,omitempty"`
+	StartTime          *Time                 `json:"StartTime,omitempty"`
+	Statistics         []string              `json:"Statistics,omitempty"`
+	Unit               *string               `json:"Unit,omitempty"`
+}
+
+type GetMetricStatisticsOutput struct {
+	Datapoints []Datapoint `json:"Datapoints,omitempty"`
+	Label      *string     `json:"Label,omitempty"`
 }
 
 type GetModelPackageGroupPolicyInput struct {

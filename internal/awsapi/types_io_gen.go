@@ -600,6 +600,10 @@ type LabelCountersForWorkteam struct {
 	Total        *int32 `json:"Total,omitempty"`
 }
 
+type LabelOptions struct {
+	Timezone *string `json:"Timezone,omitempty"`
+}
+
 type LabelingJobAlgorithmsConfig struct {
 	InitialActiveLearningModelArn        *string                    `json:"InitialActiveLearningModelArn,omitempty"`
 	LabelingJobAlgorithmSpecificationArn *string                    `json:"LabelingJobAlgorithmSpecificationArn,omitempty"`
@@ -1601,6 +1605,22 @@ type ListLogGroupsResponse struct {
 	NextToken *string           `json:"nextToken,omitempty"`
 }
 
+type ListMetricsInput struct {
+	Dimensions            []DimensionFilter `json:"Dimensions,omitempty"`
+	IncludeLinkedAccounts *bool             `json:"IncludeLinkedAccounts,omitempty"`
+	MetricName            *string           `json:"MetricName,omitempty"`
+	Namespace             *string           `json:"Namespace,omitempty"`
+	NextToken             *string           `json:"NextToken,omitempty"`
+	OwningAccount         *string           `json:"OwningAccount,omitempty"`
+	RecentlyActive        *string           `json:"RecentlyActive,omitempty"`
+}
+
+type ListMetricsOutput struct {
+	Metrics        []Metric `json:"Metrics,omitempty"`
+	NextToken      *string  `json:"NextToken,omitempty"`
+	OwningAccounts []string `json:"OwningAccounts,omitempty"`
+}
+
 type ListMlflowAppsRequest struct {
 	AccountDefaultStatus *string `json:"AccountDefaultStatus,omitempty"`
 	CreatedAfter         *Time   `json:"CreatedAfter,omitempty"`
@@ -2443,6 +2463,11 @@ type MessageAttributeValue struct {
 	StringValue      *string  `json:"StringValue,omitempty"`
 }
 
+type MessageData struct {
+	Code  *string `json:"Code,omitempty"`
+	Value *string `json:"Value,omitempty"`
+}
+
 type MessageSystemAttributeValue struct {
 	BinaryListValues [][]byte `json:"BinaryListValues,omitempty"`
 	BinaryValue      []byte   `json:"BinaryValue,omitempty"`
@@ -2458,10 +2483,35 @@ type MetadataProperties struct {
 	Repository  *string `json:"Repository,omitempty"`
 }
 
+type Metric struct {
+	Dimensions []CloudWatchDimension `json:"Dimensions,omitempty"`
+	MetricName *string               `json:"MetricName,omitempty"`
+	Namespace  *string               `json:"Namespace,omitempty"`
+}
+
 type MetricData struct {
 	MetricName *string  `json:"MetricName,omitempty"`
 	Timestamp  *Time    `json:"Timestamp,omitempty"`
 	Value      *float32 `json:"Value,omitempty"`
+}
+
+type MetricDataQuery struct {
+	AccountId  *string     `json:"AccountId,omitempty"`
+	Expression *string     `json:"Expression,omitempty"`
+	Id         *string     `json:"Id,omitempty"`
+	Label      *string     `json:"Label,omitempty"`
+	MetricStat *MetricStat `json:"MetricStat,omitempty"`
+	Period     *int32      `json:"Period,omitempty"`
+	ReturnData *bool       `json:"ReturnData,omitempty"`
+}
+
+type MetricDataResult struct {
+	Id         *string       `json:"Id,omitempty"`
+	Label      *string       `json:"Label,omitempty"`
+	Messages   []MessageData `json:"Messages,omitempty"`
+	StatusCode *string       `json:"StatusCode,omitempty"`
+	Timestamps []Time        `json:"Timestamps,omitempty"`
+	Values     []float64     `json:"Values,omitempty"`
 }
 
 type MetricDatum struct {
@@ -2496,6 +2546,13 @@ type MetricQueryResult struct {
 type MetricSpecification struct {
 	Customized *CustomizedMetricSpecification `json:"Customized,omitempty"`
 	Predefined *PredefinedMetricSpecification `json:"Predefined,omitempty"`
+}
+
+type MetricStat struct {
+	Metric *Metric `json:"Metric,omitempty"`
+	Period *int32  `json:"Period,omitempty"`
+	Stat   *string `json:"Stat,omitempty"`
+	Unit   *string `json:"Unit,omitempty"`
 }
 
 type MetricsConfig struct {

@@ -81,6 +81,11 @@ func WriteXML(op *Operation, out any, requestID string) ([]byte, error) {
 	if err := d.Decode(&tree); err != nil {
 		return nil, err
 	}
+	if m, ok := tree.(map[string]any); ok {
+		for _, name := range EmptyLists(&Shapes[op.Output], out) {
+			m[name] = []any{}
+		}
+	}
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "<%sResponse xmlns=%q><%sResult>", op.Name, op.Namespace, op.Name)
 	Shapes[op.Output].toXML(&b, tree)

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
+	cloudwatchtypes "github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sagemaker"
 	"github.com/aws/aws-sdk-go-v2/service/sagemaker/types"
@@ -102,6 +104,18 @@ func (s *room) GetCallerIdentity(ctx context.Context, _ *awsapi.GetCallerIdentit
 	return &awsapi.GetCallerIdentityResponse{Account: &p.Account, Arn: new(p.CallerARN()), UserId: new("AROA:me")}, nil
 }
 
+// GetMetricStatistics gives what it was asked for.
+func (s *room) GetMetricStatistics(_ context.Context, in *awsapi.GetMetricStatisticsInput) (*awsapi.GetMetricStatisticsOutput, error) {
+	if *in.Period == 7 {
+		return nil, awsapi.Validation("The parameter Period must not be 7.")
+	}
+	out := &awsapi.GetMetricStatisticsOutput{Label: in.Dimensions[0].Value}
+	if *in.Period > 1 {
+		out.Datapoints = []awsapi.Datapoint{{Timestamp: in.StartTime, Sum: new(float64(*in.Period)), Average: new(0.25), Unit: &in.Statistics[0]}}
+	}
+	return out, nil
+}
+
 func TestRoundTripsOfTheGoSDK(t *testing.T) {
 	files, err := object.OpenFiles(t.TempDir(), object.FilesOptions{})
 	if err != nil {
@@ -120,6 +134,7 @@ func TestRoundTripsOfTheGoSDK(t *testing.T) {
 			t.Errorf("got %+v, %v", out, err)
 		}
 	})
+	t.Run("CloudWatch", func(t *testing.T) { metrics(t, cloudwatch.NewFromConfig(config)) })
 	t.Run("streams", func(t *testing.T) { streams(t, sagemakerruntime.NewFromConfig(config)) })
 	t.Run("STS", func(t *testing.T) {
 		who, err := sts.NewFromConfig(config).GetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{})
@@ -130,6 +145,33 @@ func TestRoundTripsOfTheGoSDK(t *testing.T) {
 	t.Run("S3", func(t *testing.T) {
 		objects(t, s3.NewFromConfig(config, func(o *s3.Options) { o.UsePathStyle = true }))
 	})
+}
+
+// metrics speaks CBOR.
+func metrics(t *testing.T, c *cloudwatch.Client) {
+	in := &cloudwatch.GetMetricStatisticsInput{Namespace: new("n"), MetricName: new("m"), Dimensions: []cloudwatchtypes.Dimension{{Name: new("d"), Value: new("ä")}},
+		StartTime: &created, EndTime: new(created.Add(time.Hour)), Period: new(int32(60)), Statistics: []cloudwatchtypes.Statistic{"Sum"}}
+	out, err := c.GetMetricStatistics(t.Context(), in)
+	if err != nil || len(out.Datapoints) != 1 {
+		t.Fatalf("%+v, %v", out, err)
+	}
+	d := out.Datapoints[0]
+	if aws.ToString(out.Label) != "ä" || !d.Timestamp.Equal(created) || *d.Sum != 60 || *d.Average != 0.25 || d.Unit != "Sum" || d.Minimum != nil {
+		t.Errorf("%+v", d)
+	}
+	in.Period = new(int32(1))
+	if out, err = c.GetMetricStatistics(t.Context(), in); err != nil || out.Datapoints == nil || len(out.Datapoints) != 0 {
+		t.Errorf("%+v, %v", out, err)
+	}
+	in.Period = new(int32(7))
+	var known *cloudwatchtypes.InvalidParameterValueException
+	if _, err := c.GetMetricStatistics(t.Context(), in); !errors.As(err, &known) || !strings.Contains(known.ErrorMessage(), "must not be 7") {
+		t.Errorf("%v", err)
+	}
+	var unknown smithy.APIError
+	if _, err := c.ListMetrics(t.Context(), &cloudwatch.ListMetricsInput{}); !errors.As(err, &unknown) || unknown.ErrorCode() != "UnknownOperationException" && unknown.ErrorCode() != "UnknownOperation" {
+		t.Errorf("%v", err)
+	}
 }
 
 func streams(t *testing.T, c *sagemakerruntime.Client) {

@@ -40,6 +40,7 @@ var dialects = map[string]map[string]string{
 	"logs":         {"ValidationException": "InvalidParameterException", "ResourceNotFound": "ResourceNotFoundException"},
 	"sts":          {"ValidationException": "ValidationError", "SerializationException": "ValidationError", "AccessDeniedException": "AccessDenied"},
 	"iam":          {"ValidationException": "ValidationError", "SerializationException": "ValidationError", "AccessDeniedException": "AccessDenied", "ResourceNotFound": "NoSuchEntity"},
+	"monitoring":   {"ValidationException": "InvalidParameterValueException", "ResourceNotFound": "ResourceNotFoundException"},
 	"sqs":          {"ValidationException": "InvalidParameterValue"},
 	"lambda":       {"ValidationException": "InvalidParameterValueException", "ResourceNotFound": "ResourceNotFoundException", "ThrottlingException": "TooManyRequestsException"},
 }
@@ -53,7 +54,14 @@ var statuses = map[string]map[string]int{
 	"lambda":       {"ResourceNotFoundException": 404, "ResourceConflictException": 409, "TooManyRequestsException": 429, "RequestTooLargeException": 413},
 }
 
-// queryCodes are the codes that SQS had before it spoke JSON; its clients tell errors apart by them.
+// queryCode is the code that SQS and CloudWatch had before they spoke JSON and CBOR; their clients tell errors apart by it.
+func (x *exchange) queryCode(e *awsapi.Error) string {
+	if x.service == "monitoring" {
+		return strings.TrimSuffix(e.Code, "Exception")
+	}
+	return cmp.Or(queryCodes[e.Code], e.Code)
+}
+
 var queryCodes = map[string]string{"QueueDoesNotExist": "AWS.SimpleQueueService.NonExistentQueue", "QueueNameExists": "QueueAlreadyExists",
 	"UnsupportedOperation": "AWS.SimpleQueueService.UnsupportedOperation"}
 
@@ -71,6 +79,8 @@ func (h *Handler) fail(x *exchange, err error) {
 		x.failS3(e)
 	case formQuery:
 		x.failQuery(e)
+	case formCBOR:
+		x.failCBOR(e)
 	default:
 		x.failJSON(e)
 	}
@@ -153,8 +163,8 @@ func (x *exchange) failJSON(e *awsapi.Error) {
 		b = []byte("{}") // a member that JSON cannot hold must not hide the error's code
 	}
 	x.Header().Set("X-Amzn-Errortype", e.Code)
-	if x.service == "sqs" {
-		x.Header().Set("X-Amzn-Query-Error", cmp.Or(queryCodes[e.Code], e.Code)+";Sender")
+	if x.service == "sqs" || x.service == "monitoring" {
+		x.Header().Set("X-Amzn-Query-Error", x.queryCode(e)+";Sender")
 	}
 	x.send(e.Status, contentType, b)
 }
@@ -165,11 +175,14 @@ func (x *exchange) failQuery(e *awsapi.Error) {
 	if e.Status >= 500 {
 		kind = "Receiver"
 	}
-	space := ""
+	code, space := e.Code, ""
+	if x.service == "monitoring" {
+		code = x.queryCode(e)
+	}
 	if x.op != nil {
 		space = fmt.Sprintf(" xmlns=%q", x.op.Namespace)
 	}
-	fmt.Fprintf(&b, "<ErrorResponse%s><Error><Type>%s</Type><Code>%s</Code><Message>", space, kind, e.Code)
+	fmt.Fprintf(&b, "<ErrorResponse%s><Error><Type>%s</Type><Code>%s</Code><Message>", space, kind, code)
 	xml.EscapeText(&b, []byte(e.Message))
 	fmt.Fprintf(&b, "</Message></Error><RequestId>%s</RequestId></ErrorResponse>", x.id)
 	x.send(e.Status, "text/xml", []byte(b.String()))

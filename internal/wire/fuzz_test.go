@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/fxamacker/cbor/v2"
+
 	"github.com/mobula-ml/mobula/internal/awsapi"
 )
 
@@ -44,6 +46,25 @@ func FuzzFormTree(f *testing.F) {
 		tree, bad := formTree(shape, values)
 		if bad == nil && awsapi.Check(shape, tree, awsapi.Options{}) == nil {
 			if err := awsapi.Fill(new(awsapi.AssumeRoleRequest), tree); err != nil {
+				t.Errorf("what passed the check does not fit: %v", err)
+			}
+		}
+	})
+}
+
+func FuzzCBOR(f *testing.F) {
+	shape := awsapi.ShapeNamed("GetMetricStatisticsInput")
+	for _, v := range []any{map[string]any{"Period": 60, "StartTime": cbor.Tag{Number: 1, Content: 1.5}, "Dimensions": []any{map[string]any{"Name": "a", "Value": []byte("b")}}}, []any{nil}, "x"} {
+		b, err := cbor.Marshal(v)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		tree, bad := cborTree(body)
+		if bad == nil && awsapi.Check(shape, tree, awsapi.Options{}) == nil {
+			if err := awsapi.Fill(new(awsapi.GetMetricStatisticsInput), tree); err != nil {
 				t.Errorf("what passed the check does not fit: %v", err)
 			}
 		}

@@ -46,6 +46,7 @@ const (
 	formREST
 	formQuery
 	formS3
+	formCBOR
 )
 
 func (x *exchange) WriteHeader(status int) {
@@ -164,6 +165,14 @@ func (h *Handler) dispatch(x *exchange) error {
 	case "lambda":
 		return h.serveREST(x)
 	case "sts", "iam":
+		return h.serveQuery(x)
+	case "monitoring":
+		switch {
+		case isCBOR(x.r):
+			return h.serveCBOR(x)
+		case x.r.Header.Get("X-Amz-Target") != "":
+			return h.serveJSON(x, x.r.Header.Get("X-Amz-Target"))
+		}
 		return h.serveQuery(x)
 	case "mobula":
 		if h.Own != nil {

@@ -11,7 +11,7 @@ import (
 )
 
 // services are the services of the JSON protocol, by the prefix of X-Amz-Target.
-var services = map[string]string{"SageMaker": "sagemaker", "Logs_20140328": "logs", "AmazonSQS": "sqs"}
+var services = map[string]string{"SageMaker": "sagemaker", "Logs_20140328": "logs", "AmazonSQS": "sqs", "GraniteServiceVersion20100801": "monitoring"}
 
 // serveJSON serves AWS JSON 1.1: POST /, the operation in X-Amz-Target.
 func (h *Handler) serveJSON(x *exchange, target string) error {
@@ -67,7 +67,7 @@ func (x *exchange) send(status int, contentType string, body []byte) {
 
 // listing says whether an operation answers with lists, which are there when they are empty, too. Lists within what is described are left out.
 func listing(op *awsapi.Operation) bool {
-	if op.Service == "logs" {
+	if op.Service == "logs" || op.Service == "monitoring" {
 		return true
 	}
 	for _, verb := range []string{"List", "Search", "Batch", "Query"} {

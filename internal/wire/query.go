@@ -49,7 +49,7 @@ func (h *Handler) serveQuery(x *exchange) error {
 }
 
 const (
-	maxFormDepth = 8
+	maxFormDepth = 16
 	maxFormParts = 4096
 )
 
@@ -85,6 +85,9 @@ func formTree(s *awsapi.Shape, values url.Values) (any, *awsapi.Error) {
 func formValue(s *awsapi.Shape, v any) any {
 	switch parts := v.(type) {
 	case string:
+		if s.Kind == "list" && parts == "" { // how clients write an empty one
+			return []any{}
+		}
 		return typed(s.Kind, parts)
 	case map[string]any:
 		switch s.Kind {

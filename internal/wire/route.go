@@ -16,7 +16,7 @@ type route struct {
 	template template    // of a REST operation
 }
 
-const serviceList = "sagemaker (with its runtime, feature store runtime and metrics), s3, logs, sqs, lambda, sts and iam"
+const serviceList = "sagemaker (with its runtime, feature store runtime and metrics), s3, logs, monitoring, sqs, lambda, sts and iam"
 
 // domains are the ends of AWS's host names: its own, those of China, and those of its dual-stack addresses.
 var domains = []string{".amazonaws.com", ".amazonaws.com.cn", ".api.aws"}
@@ -59,7 +59,7 @@ func serviceOfHost(host string) (service, bucket string, known bool) {
 		switch l := labels[i]; {
 		case l == "s3" || strings.HasPrefix(l, "s3-"):
 			return "s3", strings.Join(labels[:i], "."), true
-		case l == "sagemaker" || l == "sts" || l == "iam" || l == "logs" || l == "sqs" || l == "lambda":
+		case l == "sagemaker" || l == "sts" || l == "iam" || l == "logs" || l == "monitoring" || l == "sqs" || l == "lambda":
 			return l, "", true
 		}
 	}
@@ -70,6 +70,8 @@ func formOf(service string, r *http.Request) form {
 	switch {
 	case service == "s3":
 		return formS3
+	case isCBOR(r):
+		return formCBOR
 	case service == "sts" || service == "iam" || strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded"): // EC2, SNS and others, too
 		return formQuery
 	case service == "lambda" || service == "sagemaker" && r.Header.Get("X-Amz-Target") == "":

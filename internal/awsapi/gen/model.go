@@ -47,6 +47,7 @@ type (
 	model struct {
 		Metadata struct {
 			Protocol, TargetPrefix, SigningName, EndpointPrefix, XMLNamespace string
+			Protocols                                                         []string
 		}
 		Operations map[string]operation
 		Shapes     map[string]shape
@@ -75,6 +76,7 @@ var services = []service{
 	{folder: "sqs", name: "sqs", prefix: "SQS", only: []string{"ChangeMessageVisibility", "ChangeMessageVisibilityBatch", "CreateQueue",
 		"DeleteMessage", "DeleteMessageBatch", "DeleteQueue", "GetQueueAttributes", "GetQueueUrl", "ListQueueTags", "ListQueues", "PurgeQueue",
 		"ReceiveMessage", "SendMessage", "SendMessageBatch", "SetQueueAttributes", "TagQueue", "UntagQueue"}},
+	{folder: "cloudwatch", name: "monitoring", prefix: "CloudWatch", only: []string{"GetMetricData", "GetMetricStatistics", "ListMetrics"}},
 	{folder: "lambda", name: "lambda", prefix: "Lambda", only: []string{"CreateFunction", "DeleteFunction", "GetFunction", "GetFunctionConfiguration", "Invoke", "ListFunctions",
 		"UpdateFunctionCode", "UpdateFunctionConfiguration"}},
 }

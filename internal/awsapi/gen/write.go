@@ -184,7 +184,7 @@ func (g *generator) operations(b *bytes.Buffer) {
 	b.WriteString("// Operations is the operation table, by service and name.\nvar Operations = []Operation{\n")
 	g.each(func(t *taken, op operation, in, out string) {
 		fmt.Fprintf(b, "\t{Service: %q, Name: %q, Resource: %q, Protocol: %q, Target: %q, Method: %q, URI: %q, Input: %d", t.name, op.Name,
-			resource(op.Name), t.Metadata.Protocol, t.Metadata.TargetPrefix, op.HTTP.Method, op.HTTP.RequestURI, g.byName[in].index)
+			resource(op.Name), protocolOf(t.model), t.Metadata.TargetPrefix, op.HTTP.Method, op.HTTP.RequestURI, g.byName[in].index)
 		bind := "serveSilent"
 		if out != "" {
 			fmt.Fprintf(b, ", Output: %d, HasOutput: true", g.byName[out].index)
@@ -246,4 +246,12 @@ func resource(name string) string {
 		return strings.TrimSuffix(rest, "s")
 	}
 	return rest
+}
+
+// protocolOf is how our client speaks with a service: JSON, where the service takes that beside what newer clients begin with.
+func protocolOf(m *model) string {
+	if slices.Contains(m.Metadata.Protocols, "json") {
+		return "json"
+	}
+	return m.Metadata.Protocol
 }

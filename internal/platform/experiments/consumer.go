@@ -156,7 +156,7 @@ func artifact(uri, mediaType string) awsapi.TrialComponentArtifact {
 
 func fromTraining(d *awsapi.DescribeTrainingJobResponse) *component {
 	name := strings.ToLower(*d.TrainingJobName) + "-aws-training-job"
-	c := &component{DescribeTrialComponentResponse: awsapi.DescribeTrialComponentResponse{TrialComponentName: &name, DisplayName: &name,
+	c := &component{TrainingJob: *d.TrainingJobName, DescribeTrialComponentResponse: awsapi.DescribeTrialComponentResponse{TrialComponentName: &name, DisplayName: &name,
 		Source: &awsapi.TrialComponentSource{SourceArn: d.TrainingJobArn, SourceType: new("SageMakerTrainingJob")},
 		Status: statusOf(d.TrainingJobStatus, d.FailureReason), StartTime: d.TrainingStartTime, EndTime: d.TrainingEndTime,
 		Parameters: map[string]awsapi.TrialComponentParameterValue{}, InputArtifacts: map[string]awsapi.TrialComponentArtifact{}, OutputArtifacts: map[string]awsapi.TrialComponentArtifact{}}}

@@ -323,4 +323,70 @@ func TestWhatAJobReportedIsASeries(t *testing.T) {
 		d, err := s.DescribeTrialComponent(env.Ctx, &awsapi.DescribeTrialComponentRequest{TrialComponentName: new("job-aws-training-job")})
 		return err == nil && d.CreatedBy != nil && len(d.Metrics) == 1 && *d.Metrics[0].Count == 5 && *d.Metrics[0].Last == 2 && *d.Metrics[0].Max == 6
 	})
+	cloudWatch(t, env, s)
+}
+
+// cloudWatch asks for the series that TestWhatAJobReportedIsASeries left.
+func cloudWatch(t *testing.T, env *platformtest.Env, s *experiments.Service) {
+	now := time.Now()
+	dimensions := []awsapi.CloudWatchDimension{{Name: new("TrainingJobName"), Value: new("Job")}}
+	in := func(change func(*awsapi.GetMetricStatisticsInput)) *awsapi.GetMetricStatisticsInput {
+		x := &awsapi.GetMetricStatisticsInput{Namespace: new("/aws/sagemaker/TrainingJobs"), MetricName: new("rmse"), Dimensions: dimensions, Period: new(int32(3600)),
+			Statistics: []string{"Average", "Maximum"}, StartTime: awsapi.Stamp(now.Add(-2 * time.Hour)), EndTime: awsapi.Stamp(now.Add(time.Hour))}
+		change(x)
+		return x
+	}
+	got := must[awsapi.GetMetricStatisticsOutput](t)(s.GetMetricStatistics(env.Ctx, in(func(*awsapi.GetMetricStatisticsInput) {})))
+	all, most := 0.0, 0.0
+	for _, d := range got.Datapoints { // an hour may have ended while the values were made
+		all, most = all+*d.Average, max(most, *d.Maximum)
+		if d.Sum != nil || d.Timestamp.Unix()%3600 != 0 {
+			t.Errorf("%+v", d)
+		}
+	}
+	if len(got.Datapoints) == 0 || len(got.Datapoints) == 1 && all != 4 || most != 6 {
+		t.Errorf("%+v", got)
+	}
+	for name, change := range map[string]func(*awsapi.GetMetricStatisticsInput){
+		"another namespace": func(x *awsapi.GetMetricStatisticsInput) { x.Namespace = new("AWS/SageMaker") },
+		"another metric":    func(x *awsapi.GetMetricStatisticsInput) { x.MetricName = new("mae") },
+		"another job": func(x *awsapi.GetMetricStatisticsInput) {
+			x.Dimensions = []awsapi.CloudWatchDimension{{Name: new("TrainingJobName"), Value: new("other")}}
+		},
+		"no dimension": func(x *awsapi.GetMetricStatisticsInput) { x.Dimensions = nil },
+		"another time": func(x *awsapi.GetMetricStatisticsInput) { x.EndTime = awsapi.Stamp(now.Add(-time.Hour)) },
+	} {
+		if got, err := s.GetMetricStatistics(env.Ctx, in(change)); err != nil || len(got.Datapoints) != 0 {
+			t.Errorf("%s: %+v, %v", name, got, err)
+		}
+	}
+	for want, change := range map[string]func(*awsapi.GetMetricStatisticsInput){
+		"Period must be":    func(x *awsapi.GetMetricStatisticsInput) { x.Period = new(int32(7)) },
+		"StartTime must":    func(x *awsapi.GetMetricStatisticsInput) { x.EndTime = x.StartTime },
+		"limit of 1440":     func(x *awsapi.GetMetricStatisticsInput) { x.Period = new(int32(1)) },
+		"Statistics must":   func(x *awsapi.GetMetricStatisticsInput) { x.Statistics = nil },
+		"ExtendedStatistic": func(x *awsapi.GetMetricStatisticsInput) { x.ExtendedStatistics = []string{"p50"} },
+	} {
+		if _, err := s.GetMetricStatistics(env.Ctx, in(change)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", want, err)
+		}
+	}
+	listed := must[awsapi.ListMetricsOutput](t)(s.ListMetrics(env.Ctx, &awsapi.ListMetricsInput{Dimensions: []awsapi.DimensionFilter{{Name: new("TrainingJobName"), Value: new("Job")}}}))
+	if len(listed.Metrics) != 1 || *listed.Metrics[0].MetricName != "rmse" || *listed.Metrics[0].Dimensions[0].Value != "Job" {
+		t.Errorf("%+v", listed)
+	}
+	query := awsapi.MetricDataQuery{Id: new("a"), MetricStat: &awsapi.MetricStat{Metric: &awsapi.Metric{Namespace: new("/aws/sagemaker/TrainingJobs"), MetricName: new("rmse"), Dimensions: dimensions},
+		Period: new(int32(60)), Stat: new("SampleCount")}}
+	data := must[awsapi.GetMetricDataOutput](t)(s.GetMetricData(env.Ctx, &awsapi.GetMetricDataInput{MetricDataQueries: []awsapi.MetricDataQuery{query},
+		StartTime: awsapi.Stamp(now.Add(-time.Hour)), EndTime: awsapi.Stamp(now.Add(time.Hour))}))
+	n := 0.0
+	for _, v := range data.MetricDataResults[0].Values {
+		n += v
+	}
+	if n != 5 || len(data.MetricDataResults[0].Timestamps) != len(data.MetricDataResults[0].Values) {
+		t.Errorf("%+v", data)
+	}
+	if _, err := s.GetMetricData(env.Ctx, &awsapi.GetMetricDataInput{MetricDataQueries: []awsapi.MetricDataQuery{{Id: new("e"), Expression: new("a*2")}}}); err == nil || !strings.Contains(err.Error(), "expressions") {
+		t.Errorf("an expression: %v", err)
+	}
 }

@@ -61,6 +61,8 @@ func (s *Service) Stop() {
 type component struct {
 	awsapi.DescribeTrialComponentResponse
 	RunName string // of the run that made the component's job
+	// TrainingJob is the job's name where the component is one's, or "".
+	TrainingJob string
 	// Trials are the trials that the component is in, Experiments the experiment of each.
 	Trials, Experiments []string
 	Sums                map[string]sum // of the metrics that were put, by name

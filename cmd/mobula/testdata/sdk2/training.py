@@ -44,6 +44,8 @@ assert "loss=0.250000;" in said.getvalue(), said.getvalue()
 name = estimator.latest_training_job.name
 (loss,) = session.describe_training_job(name)["FinalMetricDataList"]
 assert loss["MetricName"] == "loss" and round(loss["Value"], 3) == 0.083, loss
+values = estimator.training_job_analytics.dataframe()
+assert list(values.metric_name) == ["loss"] and round(values.value[0], 3) == 0.153, values
 
 with load_run(experiment_name="houses", run_name="first", sagemaker_session=session) as run:
     component = run._trial_component
