@@ -71,26 +71,34 @@ func readXMLError(body []byte) (code, message string) {
 
 // WriteXML writes an operation's output as a query service answers.
 func WriteXML(op *Operation, out any, requestID string) ([]byte, error) {
-	raw, err := json.Marshal(out)
+	tree, err := OutputTree(&Shapes[op.Output], out)
 	if err != nil {
 		return nil, err
-	}
-	var tree any
-	d := json.NewDecoder(bytes.NewReader(raw))
-	d.UseNumber()
-	if err := d.Decode(&tree); err != nil {
-		return nil, err
-	}
-	if m, ok := tree.(map[string]any); ok {
-		for _, name := range EmptyLists(&Shapes[op.Output], out) {
-			m[name] = []any{}
-		}
 	}
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "<%sResponse xmlns=%q><%sResult>", op.Name, op.Namespace, op.Name)
 	Shapes[op.Output].toXML(&b, tree)
 	fmt.Fprintf(&b, "</%sResult><ResponseMetadata><RequestId>%s</RequestId></ResponseMetadata></%sResponse>", op.Name, requestID, op.Name)
 	return b.Bytes(), nil
+}
+
+// OutputTree is the JSON tree of an output, numbers as their text, with the lists that are empty.
+func OutputTree(s *Shape, out any) (tree any, err error) {
+	raw, err := json.Marshal(out)
+	if err != nil {
+		return nil, err
+	}
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.UseNumber()
+	if err := d.Decode(&tree); err != nil {
+		return nil, err
+	}
+	if m, ok := tree.(map[string]any); ok {
+		for _, name := range EmptyLists(s, out) {
+			m[name] = []any{}
+		}
+	}
+	return tree, nil
 }
 
 func (s *Shape) toXML(b *bytes.Buffer, v any) {

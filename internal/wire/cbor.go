@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"math"
@@ -110,20 +109,9 @@ func jsonValue(v any) any {
 }
 
 func writeCBOR(s *awsapi.Shape, out any) ([]byte, error) {
-	raw, err := json.Marshal(out)
+	tree, err := awsapi.OutputTree(s, out)
 	if err != nil {
 		return nil, err
-	}
-	d := json.NewDecoder(bytes.NewReader(raw))
-	d.UseNumber()
-	var tree any
-	if err := d.Decode(&tree); err != nil {
-		return nil, err
-	}
-	if m, ok := tree.(map[string]any); ok {
-		for _, name := range awsapi.EmptyLists(s, out) {
-			m[name] = []any{}
-		}
 	}
 	return cbor.Marshal(cborValue(s, tree))
 }

@@ -19,6 +19,15 @@ const (
 	trainingDimension = "TrainingJobName"
 )
 
+// statistics are what can be asked of a bucket, by the names that CloudWatch has for them.
+var statistics = map[string]func(*bucket) float64{
+	"SampleCount": func(b *bucket) float64 { return float64(b.n) },
+	"Average":     func(b *bucket) float64 { return b.sum / float64(b.n) },
+	"Sum":         func(b *bucket) float64 { return b.sum },
+	"Minimum":     func(b *bucket) float64 { return b.min },
+	"Maximum":     func(b *bucket) float64 { return b.max },
+}
+
 // maxDatapoints is the most that one call of GetMetricStatistics gives.
 const maxDatapoints = 1440
 
@@ -40,9 +49,9 @@ func (s *Service) GetMetricStatistics(ctx context.Context, in *awsapi.GetMetricS
 		for _, x := range sortedKeys(buckets) {
 			b := buckets[x]
 			d := awsapi.Datapoint{Timestamp: awsapi.Stamp(time.Unix(x, 0)), Unit: new(awsapi.StandardUnitNone)}
-			for statistic, member := range map[string]**float64{"SampleCount": &d.SampleCount, "Average": &d.Average, "Sum": &d.Sum, "Minimum": &d.Minimum, "Maximum": &d.Maximum} {
-				if slices.Contains(in.Statistics, statistic) {
-					*member = new(b.statistic(statistic))
+			for name, member := range map[string]**float64{"SampleCount": &d.SampleCount, "Average": &d.Average, "Sum": &d.Sum, "Minimum": &d.Minimum, "Maximum": &d.Maximum} {
+				if slices.Contains(in.Statistics, name) {
+					*member = new(statistics[name](b))
 				}
 			}
 			out.Datapoints = append(out.Datapoints, d)
@@ -60,7 +69,7 @@ func (s *Service) GetMetricData(ctx context.Context, in *awsapi.GetMetricDataInp
 		if err := checkPeriod(*q.MetricStat.Period, in.StartTime, in.EndTime); err != nil {
 			return nil, err
 		}
-		if !slices.Contains([]string{"SampleCount", "Average", "Sum", "Minimum", "Maximum"}, *q.MetricStat.Stat) {
+		if statistics[*q.MetricStat.Stat] == nil {
 			return nil, awsapi.Validation("The query '%s' has the Stat '%s'; served are SampleCount, Average, Sum, Minimum and Maximum.", awsapi.Val(q.Id), *q.MetricStat.Stat)
 		}
 	}
@@ -83,7 +92,7 @@ func (s *Service) GetMetricData(ctx context.Context, in *awsapi.GetMetricDataInp
 			}
 			for _, x := range times {
 				result.Timestamps = append(result.Timestamps, *awsapi.Stamp(time.Unix(x, 0)))
-				result.Values = append(result.Values, buckets[x].statistic(*q.MetricStat.Stat))
+				result.Values = append(result.Values, statistics[*q.MetricStat.Stat](buckets[x]))
 			}
 			if q.ReturnData == nil || *q.ReturnData {
 				out.MetricDataResults = append(out.MetricDataResults, result)
@@ -170,19 +179,4 @@ func bucketsOf(tx *store.Tx, scope store.Scope, namespace, metric string, dimens
 		}
 		return nil
 	})
-}
-
-// statistic is a value by the name that CloudWatch has for it.
-func (b *bucket) statistic(name string) float64 {
-	switch name {
-	case "SampleCount":
-		return float64(b.n)
-	case "Average":
-		return b.sum / float64(b.n)
-	case "Minimum":
-		return b.min
-	case "Maximum":
-		return b.max
-	}
-	return b.sum
 }
