@@ -2,7 +2,8 @@
 
 Descriptor 3 is the server's end of it: each message brings a connection, for which a process is forked at once. That process enters the
 namespaces of one host, waits for the order (forkOrder in internal/runner), and becomes the host's command: `python3 script.py …`, -m or -c,
-as if it had been started there. What it cannot do as a new Python would, a new Python does, which it then executes in its place.
+as if it had been started there. What it cannot do as a new Python would, a new Python does, which it then executes in its place. To serve
+another version of Python, run the package's tests with it (MOBULA_TEST_PYTHONS) and add it to `forkable` in forkserver.go.
 """
 import atexit
 import sys
@@ -13,7 +14,7 @@ kept = {}
 
 @atexit.register  # first, hence called last
 def leave():
-    """Lets Python end without taking apart what it shares with other processes: it has kept() it from being freed."""
+    """Lets Python end without taking apart the modules that it shares with other processes: what is `kept` is never freed."""
     for name, module in kept.items():
         if sys.modules.get(name) is module:
             del sys.modules[name]
@@ -63,6 +64,9 @@ def receive(connection, most):
 
 
 def serve(control):
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which is ignored where a shell started the server in its background
+    for number in (signal.SIGTERM, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody asks how they ended
     while True:
         text, descriptors = receive(control, 1)
@@ -171,8 +175,6 @@ def run(command, env):
     logging._startTime = time.time_ns() if sys.version_info >= (3, 13) else time.time()
     main = types.ModuleType("__main__")
     main.__dict__.update(__builtins__=sys.modules["builtins"], __annotations__={}, __loader__=importlib.machinery.BuiltinImporter)
-    if sys.version_info >= (3, 14):
-        del main.__annotations__
     sys.modules["__main__"] = main
     sys.path[:] = added + folders
     sys.path_importer_cache.clear()

@@ -208,8 +208,9 @@ func programs() []program {
 		script("its own hook", "import sys\nsys.excepthook = lambda *a: print('hook', a[0].__name__)\nraise OSError\n"),
 		script("what goes on after the end", "import atexit, threading, time\natexit.register(print, 'bye')\nthreading.Thread(target=lambda: (time.sleep(.2), print('thread'))).start()\nprint('end')\n"),
 		script("children", "import subprocess, sys, multiprocessing, os\ndef f(x): return x * x\nif __name__ == '__main__':\n"+
-			"    print(subprocess.check_output([sys.executable, '-c', 'import sys; print(sys.prefix, sys.flags)']).decode(), flush=True)\n    for how in ('fork', 'spawn', 'forkserver'):\n        with multiprocessing.get_context(how).Pool(2) as p: print(how, p.map(f, range(4)))\n"+
-			"    pid = os.fork()\n    if not pid: os._exit(3)\n    print(os.waitpid(pid, 0)[1])\n"),
+			"    print(subprocess.check_output([sys.executable, '-c', 'import sys; print(sys.prefix, sys.flags)']).decode(), flush=True)\n"+
+			"    pid = os.fork()\n    if not pid: os._exit(3)\n    print(os.waitpid(pid, 0)[1])\n"+
+			"    for how in ('fork', 'spawn', 'forkserver'):\n        with multiprocessing.get_context(how).Pool(2) as p: print(how, p.map(f, range(4)))\n"),
 		script("logs", "import logging\nlogging.basicConfig(level=logging.INFO, format='%(name)s %(filename)s %(funcName)s %(message)s')\nlogging.info('here')\nprint(logging.LogRecord('', 0, '', 0, '', (), None).relativeCreated < 60000)\n"),
 		script("its own modules", "import helper, inspect\nprint(helper.__file__, helper.f(), __file__)\n"),
 		script("its time", "import time\nprint(time.localtime(0).tm_hour, time.tzname)\n"),

@@ -38,7 +38,7 @@ type forkOrder struct {
 var forkedNamespaces = []string{"user", "net", "ipc", "uts", "pid", "mnt"}
 
 // forkPatience is how long a forked process may take for a step. A new one takes its place.
-const forkPatience = 2 * time.Second
+const forkPatience = 5 * time.Second
 
 // forkInto sends the process that waits at file into a host, whose files need not be there yet.
 func forkInto(file *os.File, hostPID int) (*forked, error) {
