@@ -31,6 +31,8 @@ def run_one(path):
         began = time.time()
         print("── %s, cell %d of %d: %s" % (path, number, len(cells), source.strip().splitlines()[0][:100]), flush=True)
         passed = shell.run_cell(source, store_history=True).success and shell.user_ns.get("_exit_code", 0) == 0
+        if "matplotlib.pyplot" in sys.modules:
+            sys.modules["matplotlib.pyplot"].close("all")  # as Jupyter does: the next cell draws anew
         print("── %s, cell %d %s, %.1f s" % (path, number, "passed" if passed else "FAILED", time.time() - began), flush=True)
         if not passed:
             os._exit(1)
